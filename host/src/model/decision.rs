@@ -94,6 +94,34 @@ pub struct Decision {
     pub matched_pattern: Option<String>,
 }
 
+impl Decision {
+    /// Checks that each text holds at most `limit` bytes and no NUL.
+    ///
+    /// # Errors
+    /// The sentence for people.
+    pub fn check_texts(&self, limit: usize) -> Result<(), String> {
+        let texts = [
+            ("rule_id", self.rule_id.as_str()),
+            ("reason", &self.reason),
+            ("action_type", &self.action_type),
+            ("target", &self.target),
+            ("requested_operation", &self.requested_operation),
+            ("policy_pack", &self.policy_pack),
+            ("approver_group", self.approver_group.as_deref().unwrap_or_default()),
+            ("matched_pattern", self.matched_pattern.as_deref().unwrap_or_default()),
+        ];
+        for (name, text) in texts {
+            if text.len() > limit {
+                return Err(format!("`{name}` is {} bytes long; at most {limit} are accepted", text.len()));
+            }
+            if text.contains('\0') {
+                return Err(format!("`{name}` holds a NUL character"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Who asked, with the defaults of the decision semantics filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Identity {

@@ -1,0 +1,48 @@
+# Every target works from a fresh clone by itself.
+#
+#   make run    build, then watch an agent's day being judged
+#   make test   build, then run every test
+
+MODULES := target/modules/misbehaving
+CAVRA := dist/bin/cavra
+CARGO_DENY_VERSION := 0.20.2
+# All crates that are built for this machine; the misbehaving guests are not.
+NATIVE := --workspace --exclude test-guests
+
+.PHONY: setup modules build run test test-long lint fmt clean
+
+# What builds the guests, installed where it is missing.
+setup:
+	@scripts/toolchain.sh
+
+# The two evaluators and the misbehaving guests, for wasm32-wasip2.
+modules:
+	@scripts/modules.sh
+
+# dist/: the binary, both modules, the packs. The binary alone is enough.
+build: modules
+	cargo build --locked --release -p cavra
+	@scripts/dist.sh
+
+run: build
+	@$(CAVRA) tour --misbehaving $(MODULES)
+
+test: build
+	cargo test --locked --release $(NATIVE)
+
+# The property tests at length: millions of generated cases (CASES=…).
+test-long: build
+	CAVRA_PROPERTY_CASES=$(or $(CASES),2000000) cargo test --locked --release -p integration-tests parity:: -- --nocapture
+
+lint: modules
+	cargo fmt --all --check
+	cargo clippy --locked --release $(NATIVE) --all-targets -- -D warnings
+	@scripts/lint-guests.sh
+	@scripts/deny.sh $(CARGO_DENY_VERSION)
+
+fmt:
+	cargo fmt --all
+
+clean:
+	cargo clean
+	rm -rf dist

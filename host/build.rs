@@ -1,0 +1,39 @@
+//! Puts the two modules where the host embeds them, and tells it which wasmtime
+//! it is built with.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+fn main() {
+    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    for name in ["reference.wasm", "fastpath.wasm"] {
+        let module = manifest.join("../target/modules").join(name);
+        println!("cargo::rerun-if-changed={}", module.display());
+        if let Err(error) = fs::copy(&module, out.join(name)) {
+            fail(&format!("{}: {error}; run `make modules` first", module.display()));
+        }
+    }
+    println!("cargo::rerun-if-changed=policies");
+    wasmtime_version(&manifest);
+}
+
+fn wasmtime_version(manifest: &Path) {
+    println!("cargo::rerun-if-changed=../Cargo.lock");
+    let lock = manifest.join("../Cargo.lock");
+    let text = fs::read_to_string(&lock).unwrap_or_else(|e| fail(&format!("{}: {e}", lock.display())));
+    let version = text
+        .split("[[package]]")
+        .find(|package| package.contains("name = \"wasmtime\"\n"))
+        .and_then(|package| package.split("version = \"").nth(1))
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or_else(|| fail("Cargo.lock holds no wasmtime"));
+    println!("cargo::rustc-env=CAVRA_WASMTIME_VERSION={version}");
+}
+
+fn fail(message: &str) -> ! {
+    eprintln!("error: {message}");
+    std::process::exit(1)
+}

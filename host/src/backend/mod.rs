@@ -1,0 +1,61 @@
+//! What can produce a decision: a sandboxed component or a native process.
+
+mod component;
+mod native;
+
+pub use component::{ComponentBackend, MissingBackend};
+pub use native::{NativeLimits, NativeRuntime, supervisor};
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::fault::Fault;
+use crate::model::{Decision, Request};
+
+/// Something that judges requests.
+///
+/// An implementation checks that its answer keeps the contract's form; whether
+/// the answer is about what was asked, and whether it may be used, is judged by
+/// the pilot.
+pub trait Backend: Send + Sync {
+    /// Judges one request.
+    ///
+    /// Returns what the attempt cost, whether or not it gave a decision.
+    fn evaluate(&self, request: &Request) -> Attempt;
+}
+
+/// One attempt at a decision.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The decision, or why there is none.
+    pub outcome: Result<Decision, Fault>,
+    /// What it cost.
+    pub usage: Usage,
+}
+
+/// What an evaluation was made with and what it cost: the `sandbox` field of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// `component` or `native`.
+    pub kind: &'static str,
+    /// SHA-256 of the module or binary.
+    pub module_sha256: String,
+    /// SHA-256 of the compiled policy's canonical JSON; empty where there was none to load.
+    pub policy_sha256: String,
+    /// Fuel used by `evaluate`; none for a native process, and where it did not get so far.
+    pub fuel_used: Option<u64>,
+    /// Wall-clock time of the whole attempt, in microseconds.
+    pub microseconds: u64,
+    /// The largest size of all linear memories together, in bytes; none for a native process.
+    pub peak_memory_bytes: Option<u64>,
+    /// The engine's configuration: fuel is equal only where this is. None for a native process.
+    pub engine_fingerprint: Option<String>,
+}
+
+impl Usage {
+    /// Sets the time from a duration.
+    pub fn took(&mut self, time: Duration) {
+        self.microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    }
+}

@@ -1,0 +1,168 @@
+//! The command line: parses, calls, prints; decides nothing.
+
+mod evaluate;
+mod exit;
+mod module;
+mod output;
+mod policy;
+mod runtime;
+mod settings;
+mod stream;
+mod tour;
+
+pub use exit::Exit;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::clock::{RandomIds, SystemClock};
+use crate::config::{Config, SettingFaults};
+use crate::host::{Host, HostError, Surroundings};
+use crate::policy::PolicyError;
+use crate::sandbox::Allocation;
+
+const ABOUT: &str = "Decides what AI agents may do: every decision made twice, in two sandboxes";
+
+const EXAMPLES: &str = "\
+Examples:
+  cavra evaluate execute_command \"terraform apply\"
+  cavra evaluate read_file app/.env --policy-pack cavra-banking-baseline --check
+  cavra evaluate - --mode enforce --runtime-path builtin:fastpath --policy-path auto < requests.jsonl
+  cavra policy compile --policy-pack cavra-ai-agent-baseline > policy.json
+  cavra runtime go-pilot-readiness --mode shadow --runtime-path my-module.wasm --policy-path policy.json
+  cavra tour
+
+Exit status:
+  0  done; with --check: and ready, or allowed
+  1  failure
+  2  with --check: the decision is block, or the report is not ready
+  3  bad usage, configuration or input
+  4  with --check: the decision is require_approval
+
+Every setting is a flag and an environment variable; a flag wins.";
+
+#[derive(Debug, Parser)]
+#[command(name = "cavra", version, about = ABOUT, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge one request, or many from standard input
+    Evaluate(evaluate::EvaluateArgs),
+    /// The pilot: its reports, and its evaluation under the contract's name
+    #[command(subcommand)]
+    Runtime(runtime::RuntimeCommand),
+    /// Policy packs: list, compile, validate, test, explain
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Policy modules: look at a component before it is used
+    #[command(subcommand)]
+    Module(module::ModuleCommand),
+    /// Watch an agent's day being judged, and what happens when a fast path misbehaves
+    Tour(tour::TourArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What a command can fail with; each has one [`Exit`].
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Settings(#[from] SettingFaults),
+    #[error("{0}")]
+    Input(String),
+    #[error(transparent)]
+    Host(HostError),
+    #[error("{0}")]
+    Output(#[from] std::io::Error),
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Policy(error) => error.into(),
+            other => Self::Host(other),
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        Self::Input(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        if error.is_io() { Self::Output(error.into()) } else { Self::Internal(error.to_string()) }
+    }
+}
+
+impl Failure {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Settings(_) | Self::Input(_) => Exit::Usage,
+            // Whoever read our output has seen enough.
+            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Host(_) | Self::Output(_) | Self::Internal(_) => Exit::Failure,
+        }
+    }
+}
+
+/// Runs the command line and says how it ended.
+pub fn run(args: impl Iterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for and go to standard output.
+            let asked = !error.use_stderr();
+            let _ = error.print();
+            return if asked { Exit::Done } else { Exit::Usage };
+        }
+    };
+    match dispatch(cli.command) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            let exit = failure.exit();
+            if exit != Exit::Done {
+                output::complain(&failure.to_string());
+            }
+            exit
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Evaluate(args) => args.run(),
+        Command::Runtime(command) => command.run(),
+        Command::Policy(command) => command.run(),
+        Command::Module(command) => command.run(),
+        Command::Tour(args) => args.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "cavra", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Sets up a host with the system's clock and fresh ids.
+fn open_host(config: Config, allocation: Allocation) -> Result<Host, Failure> {
+    let supervisor = std::env::current_exe().map_err(|e| Failure::Internal(e.to_string()))?;
+    Ok(Host::open(config, surroundings(allocation, supervisor))?)
+}
+
+fn surroundings(allocation: Allocation, supervisor: PathBuf) -> Surroundings {
+    Surroundings { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), allocation, supervisor }
+}

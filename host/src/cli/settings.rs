@@ -1,0 +1,109 @@
+//! The settings as flags: made from the one table in `config`.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+
+use super::Failure;
+use crate::config::{Config, Environment, Setting};
+use crate::policy::Catalog;
+
+/// A flag for every setting.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SettingsArgs(pub(super) BTreeMap<Setting, String>);
+
+impl SettingsArgs {
+    /// Reads the settings: these flags over the environment.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        Ok(Config::read(&self.0, &Environment)?)
+    }
+}
+
+impl Args for SettingsArgs {
+    fn augment_args(command: Command) -> Command {
+        Setting::ALL.iter().fold(command, |command, setting| command.arg(flag(*setting)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingsArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = Self::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for setting in Setting::ALL {
+            if let Some(value) = matches.get_one::<String>(setting.flag()) {
+                self.0.insert(*setting, value.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn flag(setting: Setting) -> Arg {
+    let default = match setting.default() {
+        "" => String::new(),
+        default => format!(", default: {default}"),
+    };
+    Arg::new(setting.flag())
+        .long(setting.flag())
+        .value_name(setting.value_name())
+        .help(format!("{} [env: {}{default}]", setting.help(), setting.env()))
+        .help_heading("Settings")
+        .hide_short_help(!matches!(
+            setting,
+            Setting::Mode
+                | Setting::RuntimePath
+                | Setting::PolicyPath
+                | Setting::RegistryPath
+                | Setting::PolicyDir
+                | Setting::TimeoutSeconds
+        ))
+        // An empty value stands for the default, so it is not refused here.
+        .value_parser(clap::builder::ValueParser::string())
+}
+
+/// The one setting that commands about packs use.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PolicyDirArgs(SettingsArgs);
+
+impl PolicyDirArgs {
+    /// The packs: the built-in ones and those of the directory.
+    pub(super) fn catalog(&self) -> Result<Catalog, Failure> {
+        Ok(match self.0.config()?.policy_dir {
+            Some(dir) => Catalog::open(&dir)?,
+            None => Catalog::builtin(),
+        })
+    }
+}
+
+impl Args for PolicyDirArgs {
+    fn augment_args(command: Command) -> Command {
+        command.arg(flag(Setting::PolicyDir))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PolicyDirArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = Self::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        if let Some(dir) = matches.get_one::<String>(Setting::PolicyDir.flag()) {
+            self.0.0.insert(Setting::PolicyDir, dir.clone());
+        }
+        Ok(())
+    }
+}

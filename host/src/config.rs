@@ -1,0 +1,273 @@
+//! Every setting once: its name, environment variable, flag, default and check.
+//!
+//! Implements the wire contract, *Settings*, and the flags of the sandbox
+//! specification, *Limits*.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::pilot::Mode;
+use crate::sandbox::Limits;
+
+macro_rules! settings {
+    ($($variant:ident $env:literal $flag:literal $value:literal $default:literal $help:literal;)*) => {
+        /// One setting of the host.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Setting {
+            $(#[doc = $help] $variant,)*
+        }
+
+        impl Setting {
+            /// Every setting, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Its environment variable.
+            pub const fn env(self) -> &'static str {
+                match self { $(Self::$variant => $env,)* }
+            }
+
+            /// Its flag, without the dashes.
+            pub const fn flag(self) -> &'static str {
+                match self { $(Self::$variant => $flag,)* }
+            }
+
+            /// What stands for its value in help texts.
+            pub const fn value_name(self) -> &'static str {
+                match self { $(Self::$variant => $value,)* }
+            }
+
+            /// Its default; empty: unset.
+            pub const fn default(self) -> &'static str {
+                match self { $(Self::$variant => $default,)* }
+            }
+
+            /// What it means.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help,)* }
+            }
+        }
+    };
+}
+
+settings! {
+    Mode "CAVRA_GO_BACKEND_MODE" "mode" "MODE" "disabled"
+        "What the fast path may do: disabled, shadow (compare only), enforce (use it where it agrees), promoted (also only when every governance gate is ready).";
+    RuntimePath "CAVRA_GO_RUNTIME_PATH" "runtime-path" "PATH" ""
+        "The fast path: a component, a native binary, or `builtin:fastpath`.";
+    PolicyPath "CAVRA_GO_RUNTIME_POLICY" "policy-path" "PATH" ""
+        "The fast path's policy: a compiled policy, a directory of `<pack id>.json`, or `auto` (compile the pack that is asked for).";
+    RegistryPath "CAVRA_GO_RUNTIME_REGISTRY" "registry-path" "FILE" ""
+        "A trust registry of MCP servers, for both backends.";
+    PackageDir "CAVRA_GO_RUNTIME_PACKAGE_DIR" "package-dir" "DIR" ""
+        "Where the four deployment documents lie.";
+    EndpointDeployment "CAVRA_GO_ENDPOINT_DEPLOYMENT_MANIFEST" "endpoint-deployment-path" "FILE" ""
+        "The endpoint deployment document, if not in the package directory.";
+    CiRunnerBundles "CAVRA_GO_CI_RUNNER_BUNDLES" "ci-runner-bundles-path" "FILE" ""
+        "The CI runner bundles document, if not in the package directory.";
+    WorkstationChannels "CAVRA_GO_WORKSTATION_CHANNELS" "channel-manifest-path" "FILE" ""
+        "The workstation channels document, if not in the package directory.";
+    WorkstationUpdaterPolicy "CAVRA_GO_WORKSTATION_UPDATER_POLICY" "updater-policy-path" "FILE" ""
+        "The updater policy document, if not in the package directory.";
+    PromotionEvidence "CAVRA_GO_PROMOTION_EVIDENCE" "promotion-evidence-path" "FILE" ""
+        "The promotion evidence document.";
+    RollbackPlan "CAVRA_GO_ROLLBACK_PLAN" "rollback-plan-path" "FILE" ""
+        "The rollback plan document.";
+    RollbackRehearsal "CAVRA_GO_ROLLBACK_REHEARSAL_EVIDENCE" "rollback-rehearsal-path" "FILE" ""
+        "The rollback rehearsal document.";
+    RollbackDrillHistory "CAVRA_GO_ROLLBACK_DRILL_HISTORY" "rollback-drill-history-path" "FILE" ""
+        "The rollback drill history document.";
+    RollbackDrillSchedule "CAVRA_GO_ROLLBACK_DRILL_SCHEDULE" "rollback-drill-schedule-path" "FILE" ""
+        "The rollback drill schedule document.";
+    RollbackDrillMaxAgeDays "CAVRA_GO_ROLLBACK_DRILL_MAX_AGE_DAYS" "rollback-drill-max-age-days" "DAYS" "90"
+        "How old the latest rollback drill may be, in days.";
+    RollbackDrillDueSoonDays "CAVRA_GO_ROLLBACK_DRILL_DUE_SOON_DAYS" "rollback-drill-due-soon-days" "DAYS" "14"
+        "How many days ahead the next drill counts as due soon.";
+    TimeoutSeconds "CAVRA_GO_RUNTIME_TIMEOUT_SECONDS" "timeout-seconds" "SECONDS" "5"
+        "The wall-clock deadline of one evaluation of the fast path, in seconds. The reference has as long, and never less than 5 seconds.";
+    ReferenceModule "CAVRA_REFERENCE_MODULE" "reference-module" "PATH" "builtin:reference"
+        "The authoritative evaluator: a component, or `builtin:reference`.";
+    PolicyDir "CAVRA_POLICY_DIR" "policy-dir" "DIR" ""
+        "A directory of `<pack id>/policy.yaml`, which adds to the built-in packs and overrides them.";
+    EvaluateFuel "CAVRA_EVALUATE_FUEL" "evaluate-fuel" "FUEL" "50000000"
+        "Fuel for one evaluation, about one a WebAssembly instruction.";
+    LoadFuel "CAVRA_LOAD_FUEL" "load-fuel" "FUEL" "5000000000"
+        "Fuel for instantiating a module and loading a policy.";
+    MemoryBytes "CAVRA_MEMORY_BYTES" "memory-bytes" "BYTES" "67108864"
+        "Linear memory of all memories of one instance together, in bytes.";
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--{} ({})", self.flag(), self.env())
+    }
+}
+
+/// Where settings are read from: flags, the environment, a map in a test.
+pub trait Source {
+    /// The value of `setting`, if it is given here; it may be empty.
+    fn get(&self, setting: Setting) -> Option<OsString>;
+}
+
+impl Source for BTreeMap<Setting, String> {
+    fn get(&self, setting: Setting) -> Option<OsString> {
+        BTreeMap::get(self, &setting).map(OsString::from)
+    }
+}
+
+/// The process's environment.
+#[derive(Clone, Copy, Debug)]
+pub struct Environment;
+
+impl Source for Environment {
+    #[expect(clippy::disallowed_methods, reason = "this is where settings read variables")]
+    fn get(&self, setting: Setting) -> Option<OsString> {
+        std::env::var_os(setting.env())
+    }
+}
+
+/// A setting with a value that it cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} is `{value}`: {problem}")]
+pub struct SettingFault {
+    /// Which setting.
+    pub setting: Setting,
+    /// The value that it had.
+    pub value: String,
+    /// What it must be.
+    pub problem: String,
+}
+
+/// All settings that have values that they cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct SettingFaults(pub Vec<SettingFault>);
+
+/// The settings, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// What the fast path may do.
+    pub mode: Mode,
+    /// The fast path; empty: none.
+    pub runtime_path: String,
+    /// The fast path's policy; empty: none.
+    pub policy_path: String,
+    /// The trust registry; empty: none.
+    pub registry_path: String,
+    /// The reference evaluator.
+    pub reference_module: String,
+    /// The policy directory.
+    pub policy_dir: Option<PathBuf>,
+    /// The limits of the fast path's sandbox; its wall clock is the pilot's timeout.
+    pub limits: Limits,
+    /// The documents of the governance gates, by setting; only those that are set.
+    pub documents: BTreeMap<Setting, PathBuf>,
+    /// How old the latest rollback drill may be, in days.
+    pub drill_max_age_days: f64,
+    /// How many days ahead the next drill counts as due soon.
+    pub drill_due_soon_days: f64,
+}
+
+impl Config {
+    /// Reads all settings: a flag wins over the environment, and an empty value
+    /// is the default.
+    ///
+    /// # Errors
+    /// Every fault at once, each with the setting and the value it had.
+    pub fn read(flags: &dyn Source, env: &dyn Source) -> Result<Self, SettingFaults> {
+        let mut read = Reader { flags, env, faults: Vec::new() };
+        let config = Self {
+            mode: read.parsed(Setting::Mode, |text| text.parse::<Mode>().map_err(|e| e.to_string())),
+            runtime_path: read.text(Setting::RuntimePath),
+            policy_path: read.text(Setting::PolicyPath),
+            registry_path: read.text(Setting::RegistryPath),
+            reference_module: read.text(Setting::ReferenceModule),
+            policy_dir: read.path(Setting::PolicyDir),
+            limits: Limits {
+                evaluate_fuel: read.count(Setting::EvaluateFuel),
+                load_fuel: read.count(Setting::LoadFuel),
+                wall_clock: Duration::try_from_secs_f64(read.positive(Setting::TimeoutSeconds))
+                    .unwrap_or(Duration::MAX),
+                memory_bytes: read.count(Setting::MemoryBytes),
+            },
+            documents: DOCUMENTS.iter().filter_map(|it| Some((*it, read.path(*it)?))).collect(),
+            drill_max_age_days: read.positive(Setting::RollbackDrillMaxAgeDays),
+            drill_due_soon_days: read.positive(Setting::RollbackDrillDueSoonDays),
+        };
+        if read.faults.is_empty() { Ok(config) } else { Err(SettingFaults(read.faults)) }
+    }
+
+    /// The limits of the reference's sandbox: a deadline shorter than the default
+    /// shortens only the fast path's.
+    pub fn reference_limits(&self) -> Limits {
+        Limits { wall_clock: self.limits.wall_clock.max(Limits::default().wall_clock), ..self.limits }
+    }
+}
+
+const DOCUMENTS: [Setting; 10] = [
+    Setting::PackageDir,
+    Setting::EndpointDeployment,
+    Setting::CiRunnerBundles,
+    Setting::WorkstationChannels,
+    Setting::WorkstationUpdaterPolicy,
+    Setting::PromotionEvidence,
+    Setting::RollbackPlan,
+    Setting::RollbackRehearsal,
+    Setting::RollbackDrillHistory,
+    Setting::RollbackDrillSchedule,
+];
+
+struct Reader<'a> {
+    flags: &'a dyn Source,
+    env: &'a dyn Source,
+    faults: Vec<SettingFault>,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, setting: Setting, value: &str, problem: impl Into<String>) {
+        self.faults.push(SettingFault { setting, value: value.to_owned(), problem: problem.into() });
+    }
+
+    fn text(&mut self, setting: Setting) -> String {
+        let given = self.flags.get(setting).or_else(|| self.env.get(setting)).unwrap_or_default();
+        match given.into_string() {
+            Ok(text) if text.trim().is_empty() => setting.default().to_owned(),
+            Ok(text) => text,
+            Err(raw) => {
+                self.fault(setting, &raw.to_string_lossy(), "it must be UTF-8");
+                setting.default().to_owned()
+            }
+        }
+    }
+
+    fn path(&mut self, setting: Setting) -> Option<PathBuf> {
+        Some(self.text(setting)).filter(|text| !text.is_empty()).map(PathBuf::from)
+    }
+
+    /// A value that is not accepted is recorded, and the default, which always
+    /// is accepted, stands in so that the next setting can be read.
+    fn parsed<T: Default>(&mut self, setting: Setting, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        let text = self.text(setting);
+        parse(&text).unwrap_or_else(|problem| {
+            self.fault(setting, &text, problem);
+            T::default()
+        })
+    }
+
+    fn positive(&mut self, setting: Setting) -> f64 {
+        self.parsed(setting, |text| match text.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+            _ => Err("it must be a finite number greater than 0".to_owned()),
+        })
+    }
+
+    fn count(&mut self, setting: Setting) -> u64 {
+        self.parsed(setting, |text| {
+            let number = text.trim().parse::<NonZeroU64>().map(NonZeroU64::get);
+            number.map_err(|_| "it must be a whole number greater than 0".to_owned())
+        })
+    }
+}

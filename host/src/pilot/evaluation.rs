@@ -1,0 +1,168 @@
+//! The answer to one request: `cavra.go-backend-pilot.evaluation.v1`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Difference, Mode};
+use crate::backend::Usage;
+use crate::clock::{Clock, IdSource};
+use crate::fault::FallbackCode;
+use crate::gates::ReadinessReport;
+use crate::model::{Decision, IssuedDecision, Request, Stamp};
+
+/// Whose decision is used. The words are the contract's: `python` is the
+/// reference, `go` the fast path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelectedBackend {
+    /// The reference.
+    Python,
+    /// The fast path.
+    Go,
+    /// Neither: the reference failed, and the action is blocked.
+    None,
+}
+
+impl SelectedBackend {
+    /// The word in every document.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Go => "go",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The ids and the time of one evaluation, drawn before it in a fixed order so
+/// that a replay can draw the same.
+#[derive(Clone, Debug)]
+pub struct Stamps {
+    evaluation_id: String,
+    correlation_id: String,
+    timestamp: String,
+    decision_ids: [String; 2],
+    issued: usize,
+}
+
+impl Stamps {
+    /// Draws the time and the ids: of the evaluation, its correlation, the
+    /// reference's decision, the fast path's decision.
+    pub fn draw(clock: &dyn Clock, ids: &dyn IdSource) -> Self {
+        Self {
+            timestamp: clock.now().to_string(),
+            evaluation_id: format!("eval_{}", ids.next_id()),
+            correlation_id: format!("corr_{}", ids.next_id()),
+            decision_ids: [(); 2].map(|()| format!("dec_{}", ids.next_id())),
+            issued: 0,
+        }
+    }
+
+    /// Issues a decision under the next stamp.
+    pub(super) fn issue(&mut self, decision: Decision, request: &Request) -> IssuedDecision {
+        let stamp = self.next();
+        IssuedDecision::new(decision, stamp, request.identity())
+    }
+
+    fn next(&mut self) -> Stamp {
+        let last = self.decision_ids.len().saturating_sub(1);
+        let id = self.decision_ids.get(self.issued.min(last)).cloned().unwrap_or_default();
+        self.issued = self.issued.saturating_add(1);
+        Stamp {
+            decision_id: id,
+            correlation_id: self.correlation_id.clone(),
+            timestamp: self.timestamp.clone(),
+        }
+    }
+}
+
+/// What each backend was and used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sandbox {
+    /// The reference.
+    pub reference: Option<Usage>,
+    /// The fast path; null where it was not run.
+    pub fastpath: Option<Usage>,
+}
+
+/// The reports that were made on the way, under their own names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Reports {
+    /// The readiness report, where it stopped the fast path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<Arc<ReadinessReport>>,
+    /// The reports of promoted mode that were made.
+    #[serde(flatten)]
+    pub promoted: BTreeMap<&'static str, Value>,
+}
+
+/// The answer to one request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// `cavra.go-backend-pilot.evaluation.v1`.
+    pub schema_version: &'static str,
+    /// `eval_` and the hex digits of a UUIDv7.
+    pub evaluation_id: String,
+    /// The mode.
+    pub backend_mode: Mode,
+    /// Whose decision is used.
+    pub selected_backend: SelectedBackend,
+    /// Whether the fast path was to be used and was not.
+    pub fallback_used: bool,
+    /// Why, for people; empty when nothing is to be said.
+    pub fallback_reason: String,
+    /// Why, as a word of the closed list; null when nothing is to be said.
+    pub fallback_code: Option<FallbackCode>,
+    /// Whether the two decisions agree; null where they were not compared.
+    pub parity_match: Option<bool>,
+    /// The gate's fields in which they differ; null where they were not compared.
+    pub parity_diff: Option<Vec<Difference>>,
+    /// The reference's decision; null when it failed.
+    pub python_decision: Option<IssuedDecision>,
+    /// The fast path's decision; null where there is none.
+    pub go_decision: Option<IssuedDecision>,
+    /// The decision that counts.
+    pub effective_decision: IssuedDecision,
+    /// What both backends were and used.
+    pub sandbox: Sandbox,
+    /// Reports that were made on the way.
+    #[serde(flatten)]
+    pub reports: Reports,
+}
+
+impl Evaluation {
+    /// An answer in which nothing but the effective decision is known.
+    pub(super) fn new(
+        mode: Mode,
+        stamps: &Stamps,
+        selected_backend: SelectedBackend,
+        effective_decision: IssuedDecision,
+    ) -> Self {
+        Self {
+            schema_version: "cavra.go-backend-pilot.evaluation.v1",
+            evaluation_id: stamps.evaluation_id.clone(),
+            backend_mode: mode,
+            selected_backend,
+            fallback_used: false,
+            fallback_reason: String::new(),
+            fallback_code: None,
+            parity_match: None,
+            parity_diff: None,
+            python_decision: None,
+            go_decision: None,
+            effective_decision,
+            sandbox: Sandbox::default(),
+            reports: Reports::default(),
+        }
+    }
+
+    /// Says why the fast path's answer is not used.
+    pub(super) fn fall_back(&mut self, code: FallbackCode, reason: impl Into<String>) {
+        self.fallback_used = true;
+        self.fallback_code = Some(code);
+        self.fallback_reason = reason.into();
+    }
+}

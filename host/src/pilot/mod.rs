@@ -1,0 +1,203 @@
+//! The pilot: which of two decisions is used, and why.
+//!
+//! A pure function of the mode, two backends, the gates and the request.
+//! Implements the wire contract, *Modes*.
+
+mod evaluation;
+mod mode;
+mod parity;
+
+#[cfg(test)]
+mod tests;
+
+pub use evaluation::{Evaluation, Reports, Sandbox, SelectedBackend, Stamps};
+pub use mode::{Mode, UnknownMode};
+pub use parity::{Difference, Strictness, compare};
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::backend::{Attempt, Backend};
+use crate::fault::{FallbackCode, Fault};
+use crate::gates::ReadinessReport;
+use crate::model::{Decision, Request, Severity, Verdict};
+
+/// The rule of the decision that stands where there is no authority left.
+pub const REFERENCE_UNAVAILABLE: &str = "runtime.reference.unavailable";
+
+/// What must be ready, beside the runtime, before a promoted fast path is used:
+/// the key of the report, its fallback code and its fallback reason, in order.
+pub const PROMOTED_GATES: [(&str, FallbackCode, &str); 5] = [
+    (
+        "promotion_readiness",
+        FallbackCode::PromotionNotReady,
+        "go backend promotion readiness check failed",
+    ),
+    ("rollback_readiness", FallbackCode::RollbackNotReady, "go backend rollback readiness check failed"),
+    ("rollback_rehearsal", FallbackCode::RehearsalNotReady, "go backend rollback rehearsal check failed"),
+    (
+        "rollback_drill_history",
+        FallbackCode::DrillHistoryNotReady,
+        "go backend rollback drill history check failed",
+    ),
+    (
+        "rollback_drill_schedule",
+        FallbackCode::DrillScheduleNotReady,
+        "go backend rollback drill schedule check failed",
+    ),
+];
+
+/// What the pilot asks before it runs the fast path.
+pub trait Gates {
+    /// The readiness report.
+    fn readiness(&self) -> Arc<ReadinessReport>;
+
+    /// One of the reports of [`PROMOTED_GATES`] and whether it lets the fast
+    /// path through. `None`, where nothing can report, is not ready.
+    fn promoted(&self, key: &'static str) -> Option<(bool, Value)>;
+}
+
+/// Judges one request: the reference first, always; then, as far as mode and
+/// gates allow, the fast path; and decides which decision is used.
+pub fn evaluate(
+    mode: Mode,
+    reference: &dyn Backend,
+    fast_path: &dyn Backend,
+    gates: &dyn Gates,
+    request: &Request,
+    mut stamps: Stamps,
+) -> Evaluation {
+    let attempt = reference.evaluate(request);
+    let decision = match checked(&attempt, request) {
+        Ok(decision) => decision,
+        Err(fault) => return no_authority(mode, &fault, attempt, request, stamps),
+    };
+    let issued = stamps.issue(decision.clone(), request);
+    let mut answer = Evaluation::new(mode, &stamps, SelectedBackend::Python, issued.clone());
+    answer.python_decision = Some(issued);
+    answer.sandbox.reference = Some(attempt.usage);
+    let mut pilot = Pilot { mode, request, stamps, answer };
+    pilot.consider(&decision, fast_path, gates);
+    pilot.answer
+}
+
+/// The decision of an attempt, if it is about what was asked.
+fn checked(attempt: &Attempt, request: &Request) -> Result<Decision, Fault> {
+    let decision = attempt.outcome.clone()?;
+    match off_subject(&decision, request) {
+        Some(what) => Err(Fault::OutputInvalid(what)),
+        None => Ok(decision),
+    }
+}
+
+/// What in a decision is about something else than was asked.
+fn off_subject(decision: &Decision, request: &Request) -> Option<String> {
+    let field = if decision.action_type != request.action_type {
+        "action_type"
+    } else if decision.target != request.judged_target() {
+        "target"
+    } else if decision.policy_pack != request.policy_pack {
+        "policy_pack"
+    } else {
+        return None;
+    };
+    Some(format!("the decision is about another {field} than was asked"))
+}
+
+/// The reference failed: nothing may happen.
+fn no_authority(
+    mode: Mode,
+    fault: &Fault,
+    attempt: Attempt,
+    request: &Request,
+    mut stamps: Stamps,
+) -> Evaluation {
+    let decision = Decision {
+        verdict: Verdict::Block,
+        rule_id: REFERENCE_UNAVAILABLE.to_owned(),
+        severity: Severity::Critical,
+        reason: "The reference evaluator failed, so there is no authority to allow this action.".to_owned(),
+        action_type: request.action_type.clone(),
+        target: request.judged_target().into_owned(),
+        requested_operation: String::new(),
+        policy_pack: request.policy_pack.clone(),
+        approver_group: None,
+        matched_pattern: None,
+    };
+    let issued = stamps.issue(decision, request);
+    let mut answer = Evaluation::new(mode, &stamps, SelectedBackend::None, issued);
+    answer.sandbox.reference = Some(attempt.usage);
+    answer.fall_back(fault.code(), format!("reference evaluator failed: {fault}"));
+    answer
+}
+
+/// The way of one request after the reference has decided.
+struct Pilot<'a> {
+    mode: Mode,
+    request: &'a Request,
+    stamps: Stamps,
+    answer: Evaluation,
+}
+
+impl Pilot<'_> {
+    fn consider(&mut self, reference: &Decision, fast_path: &dyn Backend, gates: &dyn Gates) {
+        if self.mode == Mode::Disabled {
+            self.answer.fallback_code = Some(FallbackCode::Disabled);
+            "go backend pilot is disabled".clone_into(&mut self.answer.fallback_reason);
+            return;
+        }
+        if !self.gates_open(gates) {
+            return;
+        }
+        let Attempt { outcome, usage } = fast_path.evaluate(self.request);
+        self.answer.sandbox.fastpath = Some(usage);
+        match outcome {
+            Ok(fast) => self.compare(reference, fast),
+            Err(fault) => self.answer.fall_back(fault.code(), format!("go runtime failed: {fault}")),
+        }
+    }
+
+    fn gates_open(&mut self, gates: &dyn Gates) -> bool {
+        let readiness = gates.readiness();
+        if let Some(code) = readiness.obstacle() {
+            self.answer.reports.readiness = Some(readiness);
+            self.answer.fall_back(code, "go backend readiness check failed");
+            return false;
+        }
+        if self.mode != Mode::Promoted {
+            return true;
+        }
+        for (key, code, reason) in PROMOTED_GATES {
+            let report = gates.promoted(key);
+            let ready = report.as_ref().is_some_and(|(ready, _)| *ready);
+            if let Some((_, report)) = report {
+                self.answer.reports.promoted.insert(key, report);
+            }
+            if !ready {
+                self.answer.fall_back(code, reason);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn compare(&mut self, reference: &Decision, fast: Decision) {
+        const DIVERGED: &str = "go decision diverged from Python parity gate";
+        let differences = compare(reference, &fast, Strictness::Gate);
+        let elsewhere = off_subject(&fast, self.request);
+        let agree = differences.is_empty() && elsewhere.is_none();
+        self.answer.parity_match = Some(agree);
+        self.answer.parity_diff = Some(differences);
+        let issued = self.stamps.issue(fast, self.request);
+        self.answer.go_decision = Some(issued.clone());
+        if elsewhere.is_some() {
+            self.answer.fall_back(FallbackCode::OutputInvalid, DIVERGED);
+        } else if !agree {
+            self.answer.fall_back(FallbackCode::ParityMismatch, DIVERGED);
+        } else if self.mode != Mode::Shadow {
+            self.answer.selected_backend = SelectedBackend::Go;
+            self.answer.effective_decision = issued;
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Answers rightly, but about another policy pack than was asked. The host must not
+//! use the decision: it is about something else.
+
+use test_guests::{Decision, EvaluateError, Module, Request, decide, guest};
+
+struct Guest;
+
+impl Module for Guest {
+    fn evaluate(request: Request) -> Result<Decision, EvaluateError> {
+        Ok(Decision {
+            policy_pack: "something-else".to_owned(),
+            ..decide(request)
+        })
+    }
+}
+
+guest!(Guest);

@@ -1,0 +1,14 @@
+//! Refuses every trust registry, even where none is given. The host must not
+//! evaluate with a module that has not taken the registry.
+
+use test_guests::{LoadError, Module, guest};
+
+struct Guest;
+
+impl Module for Guest {
+    fn load(_: String, _: Option<String>) -> Result<(), LoadError> {
+        Err(LoadError::InvalidRegistry("refused by the test guest".to_owned()))
+    }
+}
+
+guest!(Guest);

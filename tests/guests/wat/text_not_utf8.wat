@@ -1,0 +1,11 @@
+;; Answers with a reason whose first byte is 0xff, which no UTF-8 text has. The
+;; host must refuse the answer.
+(core module $guest-module
+  (import "honest" "memory" (memory 1))
+  (import "honest" "evaluate" (func $honest (param i32) (result i32)))
+  (func (export "evaluate") (param $request i32) (result i32)
+    (local $answer i32)
+    (local.set $answer (call $honest (local.get $request)))
+    (i32.store8 (i32.load offset=20 (local.get $answer)) (i32.const 0xff))
+    (local.get $answer)))
+(core instance $guest (instantiate $guest-module (with "honest" (instance $honest))))

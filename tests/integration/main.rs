@@ -1,0 +1,26 @@
+//! Tests of the real binary, with real components and real processes.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that finds something else than it looks for is to fail there"
+)]
+
+#[path = "../native/adapter.rs"]
+mod adapter;
+mod cli;
+mod documentation;
+mod faults;
+mod fuel;
+mod modes;
+mod native;
+mod packs;
+mod parity;
+mod settings;
+mod stream;
+
+/// The binary, as the supervisor of native runtimes.
+fn cavra_binary() -> &'static std::path::Path {
+    static BINARY: std::sync::LazyLock<std::path::PathBuf> = std::sync::LazyLock::new(integration_tests::binary);
+    &BINARY
+}

@@ -1,0 +1,2 @@
+#!/nowhere/interpreter
+# Cannot be started. Fallback: native_failed.

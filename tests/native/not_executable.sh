@@ -1,0 +1,2 @@
+#!/bin/sh
+# May not be executed. Fallback: missing_runtime.
