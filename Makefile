@@ -21,7 +21,7 @@ modules:
 
 # dist/: the binary, both modules, the packs. The binary alone is enough.
 build: modules
-	cargo build --locked --release -p cavra
+	cargo build --locked --release $(NATIVE)
 	@scripts/dist.sh
 
 run: build

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[expect(clippy::disallowed_methods, reason = "a build script is told its folders by variables")]
 fn main() {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
@@ -13,7 +14,10 @@ fn main() {
         let module = manifest.join("../target/modules").join(name);
         println!("cargo::rerun-if-changed={}", module.display());
         if let Err(error) = fs::copy(&module, out.join(name)) {
-            fail(&format!("{}: {error}; run `make modules` first", module.display()));
+            fail(&format!(
+                "{}: {error}; run `make modules` first",
+                module.display()
+            ));
         }
     }
     println!("cargo::rerun-if-changed=policies");

@@ -89,7 +89,7 @@ impl Commands {
         }
     }
 
-    fn blocked(&self, texts: &[Text<'_>]) -> Option<Ruling<'_>> {
+    fn blocked(&self, texts: &[Cow<'_, str>]) -> Option<Ruling<'_>> {
         let (text, pattern) = first_match(&self.block, texts)?;
         let critical = text.contains("apply") || text.contains("delete");
         let rule = if critical {
@@ -100,7 +100,7 @@ impl Commands {
         Some(Ruling::by_pattern(rule, pattern))
     }
 
-    fn requires_approval(&self, texts: &[Text<'_>]) -> Option<Ruling<'_>> {
+    fn requires_approval(&self, texts: &[Cow<'_, str>]) -> Option<Ruling<'_>> {
         let (_, pattern) = first_match(&self.require_approval, texts)?;
         Some(Ruling::by_pattern(&rules::COMMANDS_REQUIRE_APPROVAL, pattern))
     }
@@ -110,16 +110,11 @@ impl Commands {
     }
 }
 
-/// A text that block and approval lists are tried on.
-struct Text<'l> {
-    text: Cow<'l, str>,
-    folded: Folded,
-}
-
-/// The whole line, each part as written, each part as its words joined by one
-/// blank: the order in which they are tried. A part that is the whole line, and
-/// words that are the part as written, would only be tried twice.
-fn texts<'l>(line: &'l str, parts: &[Part<'l>]) -> Vec<Text<'l>> {
+/// The texts that block and approval lists are tried on, in order: the whole
+/// line, each part as written, each part as its words joined by one blank. A
+/// part that is the whole line, and words that are the part as written, would
+/// only be tried twice.
+fn texts<'l>(line: &'l str, parts: &[Part<'l>]) -> Vec<Cow<'l, str>> {
     let whole = iter::once(Cow::Borrowed(line));
     let written = parts
         .iter()
@@ -131,14 +126,7 @@ fn texts<'l>(line: &'l str, parts: &[Part<'l>]) -> Vec<Text<'l>> {
         .map(|part| (part.text, joined(part.words())))
         .filter(|(written, joined)| written != joined)
         .map(|(_, joined)| Cow::Owned(joined));
-    whole
-        .chain(written)
-        .chain(joined)
-        .map(|text| Text {
-            folded: Folded::new(&text),
-            text,
-        })
-        .collect()
+    whole.chain(written).chain(joined).collect()
 }
 
 /// Words, joined by one blank.
@@ -154,10 +142,10 @@ fn joined<'w>(words: impl Iterator<Item = &'w str>) -> String {
 }
 
 /// The first text that some pattern matches, and in it the first pattern.
-fn first_match<'t, 'p>(list: &'p RestrictionList, texts: &'t [Text<'_>]) -> Option<(&'t str, &'p str)> {
+fn first_match<'t, 'p>(list: &'p RestrictionList, texts: &'t [Cow<'_, str>]) -> Option<(&'t str, &'p str)> {
     texts
         .iter()
-        .find_map(|text| Some((text.text.as_ref(), list.first_match(&text.folded)?)))
+        .find_map(|text| Some((text.as_ref(), list.first_match(&Folded::new(text))?)))
 }
 
 /// Whether `part` only shortens or counts what is piped into it.

@@ -1,5 +1,6 @@
 //! The component that the host loads: `cavra:enforcement/evaluator`, with the
 //! one policy that an instance holds.
+#![expect(unreachable_pub, reason = "the macro that wit-bindgen generates")]
 #![expect(
     unsafe_code,
     reason = "the symbols that wit-bindgen generates, the allocation that the canonical ABI asks for, and `Loaded`"

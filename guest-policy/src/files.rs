@@ -1,6 +1,5 @@
 //! `read_file` and `write_file` (decision semantics, *Files*).
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -53,6 +52,7 @@ impl Files {
 /// A path in all its forms, ready to be compared.
 #[derive(Debug)]
 pub(crate) struct Path {
+    /// The first one is the path as given.
     forms: Vec<Form>,
 }
 
@@ -100,9 +100,9 @@ impl PathList {
 
 /// The patterns of a list that are left after those that cannot match.
 ///
-/// A word of a command line may hide a path after each `=`, `:`, `,` and `@`,
-/// so trying every pattern on all of them would take the square of its length:
-/// too long for a kilobyte of JSON. Most patterns are ruled out by one look.
+/// A word of a command line may hold a path after each `=`, `:`, `,` and `@`, so
+/// trying every pattern on all of them takes the square of its length: too long
+/// for a kilobyte of JSON. One look at the word rules most patterns out.
 #[derive(Debug)]
 pub(crate) struct PossiblePatterns<'p>(Vec<&'p PathPattern>);
 
@@ -130,8 +130,11 @@ impl<'p> PossiblePatterns<'p> {
 }
 
 fn first_match<'p>(patterns: impl IntoIterator<Item = &'p PathPattern>, path: &Path) -> Option<&'p str> {
-    let mut patterns = patterns.into_iter();
-    let pattern = patterns.find(|pattern| path.forms.iter().any(|form| pattern.matches(form)))?;
+    let given = &path.forms.first()?.text;
+    let mut possible = patterns
+        .into_iter()
+        .filter(|pattern| given.contains(&pattern.clue));
+    let pattern = possible.find(|pattern| path.forms.iter().any(|form| pattern.matches(form)))?;
     Some(&pattern.source)
 }
 
@@ -142,7 +145,7 @@ struct PathPattern {
     /// `**/<pattern>`, for a form that is absolute or begins with `..`.
     at_any_depth: Restriction,
     has_slash: bool,
-    /// A text that a path must hold to be matched, in lower case.
+    /// A text that a path as given must hold to be matched, in lower case.
     clue: String,
 }
 
@@ -150,7 +153,7 @@ impl PathPattern {
     fn new(source: String) -> Self {
         Self {
             itself: Restriction::new(&source),
-            at_any_depth: Restriction::new(&format!("**/{source}")),
+            at_any_depth: Restriction::at_any_depth(&source),
             has_slash: source.contains('/'),
             clue: clue(&source).to_ascii_lowercase(),
             source,
@@ -167,8 +170,8 @@ impl PathPattern {
 /// The longest literal of a pattern inside one segment, without `\`.
 ///
 /// The forms of a path are made of its own segments, whole and in order, with
-/// `\` read as `/`; only a `.` may be new. So a path that the pattern matches
-/// holds this text, unless it is made of dots alone: then it is no clue.
+/// `\` read as `/`; only a `.` may be new. So a path that the pattern matches holds
+/// this text as it was given. A literal of dots alone would be no clue.
 fn clue(pattern: &str) -> &str {
     let literals = pattern
         .split(['*', '/', '\\'])

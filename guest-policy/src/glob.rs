@@ -58,7 +58,7 @@ impl Glob {
     ///
     /// The literals between the stars are looked for from left to right, each
     /// at its first place: a later place leaves less room for those that follow,
-    /// so nothing has to be tried twice and the time is linear in `text`.
+    /// so no choice is ever taken back and the time is linear in `text`.
     pub(crate) fn matches(&self, text: &str) -> bool {
         if text.len() < self.shortest {
             return false;

@@ -2,10 +2,10 @@
 //! beside the decision semantics (`docs/decision-semantics.md`).
 //!
 //! Each section of that page is one file here, in the same order and with the
-//! same words: [`glob`] and [`patterns`] (*Globs*), [`paths`] and [`files`]
-//! (*Files*), [`shell`] and [`commands`] (*Commands*), [`git`] (*Git*),
-//! [`mcp`] and [`registry`] (*MCP*). [`policy`] loads a compiled policy,
-//! [`evaluate`] asks the section that a request belongs to, and [`rules`] is
+//! same words: `glob` and `patterns` (*Globs*), `paths` and `files`
+//! (*Files*), `shell` and `commands` (*Commands*), `git` (*Git*),
+//! `mcp` and `registry` (*MCP*). `policy` loads a compiled policy,
+//! `evaluate` asks the section that a request belongs to, and [`rules`] is
 //! the table of every rule that can decide.
 //!
 //! A decision is a pure function of request, policy and registry. There is no

@@ -64,6 +64,7 @@ fn judge_by_record(record: &Record, call: Call<'_>) -> &'static Rule {
         &rules::MCP_REGISTRY_TOOL_SCOPE
     } else if call
         .capability
+        .filter(|capability| !capability.is_empty())
         .is_some_and(|capability| is_outside(&record.capabilities, capability))
     {
         &rules::MCP_REGISTRY_CAPABILITY_SCOPE
@@ -206,8 +207,8 @@ mod tests {
         );
         assert_eq!(
             by_registry(SCOPED, "read", Some("")),
-            "mcp.registry.capability_scope",
-            "an empty one is given"
+            "mcp.registry.allow",
+            "an empty one is as absent"
         );
         assert_eq!(by_registry(OPEN, "anything", Some("net")), "mcp.registry.allow");
     }

@@ -5,6 +5,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
+use core::iter;
 
 use crate::glob::Glob;
 
@@ -27,6 +28,15 @@ impl Restriction {
             next = variant.strip_prefix("**/");
         }
         Self { variants }
+    }
+
+    /// The pattern `**/<pattern>`, without the variants that `pattern` has itself.
+    pub(crate) fn at_any_depth(pattern: &str) -> Self {
+        let pattern = format!("**/{}", pattern.to_ascii_lowercase());
+        let without_contents = pattern.strip_suffix("/**").map(Glob::new);
+        Self {
+            variants: iter::once(Glob::new(&pattern)).chain(without_contents).collect(),
+        }
     }
 
     /// Whether the pattern matches the whole of `folded`.
@@ -187,6 +197,14 @@ mod tests {
                 && restricts("**/iam/**", "iam/b")
         );
         assert!(!restricts("iam/*", "iam") && !restricts("iam/***", "iam"));
+    }
+
+    #[test]
+    fn at_any_depth_the_pattern_follows_a_slash() {
+        let matches =
+            |pattern: &str, text: &str| Restriction::at_any_depth(pattern).matches(&Folded::new(text));
+        assert!(matches("Iam/**", "/a/iam/b") && matches("iam/**", "/iam") && matches("*.pem", "../X.PEM"));
+        assert!(!matches("iam/**", "/xiam") && !matches("iam/*", "/iam") && !matches("iam", "iam"));
     }
 
     #[test]

@@ -6,13 +6,38 @@ use alloc::vec::Vec;
 
 use crate::text::{is_blank, is_number, trim};
 
-/// The operators between parts, longest first.
-const SEPARATORS: [&str; 7] = ["&&", "||", "|&", ";", "|", "&", "\n"];
+/// The separator that `text` begins with, the longest that fits.
+fn separator(text: &str) -> Option<&'static str> {
+    match text.as_bytes() {
+        [b'&', b'&', ..] => Some("&&"),
+        [b'|', b'|', ..] => Some("||"),
+        [b'|', b'&', ..] => Some("|&"),
+        [b';', ..] => Some(";"),
+        [b'|', ..] => Some("|"),
+        [b'&', ..] => Some("&"),
+        [b'\n', ..] => Some("\n"),
+        _ => None,
+    }
+}
 
-/// The operators of redirections, longest first.
-const REDIRECTIONS: [&str; 12] = [
-    "&>>", "<<<", "<<-", "&>", ">>", ">&", ">|", "<<", "<&", "<>", ">", "<",
-];
+/// The operator of a redirection that `text` begins with, the longest that fits.
+fn redirection(text: &str) -> Option<&'static str> {
+    match text.as_bytes() {
+        [b'&', b'>', b'>', ..] => Some("&>>"),
+        [b'&', b'>', ..] => Some("&>"),
+        [b'<', b'<', b'<', ..] => Some("<<<"),
+        [b'<', b'<', b'-', ..] => Some("<<-"),
+        [b'<', b'<', ..] => Some("<<"),
+        [b'<', b'&', ..] => Some("<&"),
+        [b'<', b'>', ..] => Some("<>"),
+        [b'<', ..] => Some("<"),
+        [b'>', b'>', ..] => Some(">>"),
+        [b'>', b'&', ..] => Some(">&"),
+        [b'>', b'|', ..] => Some(">|"),
+        [b'>', ..] => Some(">"),
+        _ => None,
+    }
+}
 
 /// A command line, split.
 #[derive(Debug)]
@@ -181,12 +206,12 @@ impl<'l> Lexer<'l> {
             if self.rest.is_empty() {
                 return None;
             }
-            if let Some(operator) = starts_with_any(self.rest, &REDIRECTIONS) {
+            if let Some(operator) = redirection(self.rest) {
                 self.skip(operator);
                 return Some(Token::Redirection(operator));
             }
             if !self.one_part
-                && let Some(operator) = starts_with_any(self.rest, &SEPARATORS)
+                && let Some(operator) = separator(self.rest)
             {
                 let before = self.rest;
                 self.skip(operator);
@@ -204,11 +229,11 @@ impl<'l> Lexer<'l> {
         let mut word = OpenWord::default();
         loop {
             word.text.push_str(self.take_until(is_special));
-            if starts_with_any(self.rest, &REDIRECTIONS).is_some() {
+            if redirection(self.rest).is_some() {
                 let is_descriptor = !word.quoted && is_number(&word.text);
                 return if is_descriptor { None } else { word.finish() };
             }
-            if let Some(operator) = starts_with_any(self.rest, &SEPARATORS) {
+            if let Some(operator) = separator(self.rest) {
                 if !self.one_part {
                     return word.finish();
                 }
@@ -237,11 +262,13 @@ impl<'l> Lexer<'l> {
     }
 
     /// `\` outside quotes: the next character stands for itself; before a
-    /// newline both vanish.
+    /// newline both vanish. At the end of the text `\` vanishes too: it may have
+    /// stood before a newline that was trimmed away.
     fn escape(&mut self, word: &mut OpenWord) {
         match self.next_char() {
             Some('\n') => self.opaque = true,
-            escaped => word.push_quoted(escaped.unwrap_or('\\')),
+            Some(escaped) => word.push_quoted(escaped),
+            None => {}
         }
     }
 
@@ -315,22 +342,9 @@ impl OpenWord {
 
 /// Whether a character outside quotes is more than itself, or may be.
 fn is_special(c: char) -> bool {
-    is_blank(c) || begins_operator(c) || matches!(c, '\\' | '\'' | '"' | '$' | '`' | '(' | ')' | '#')
-}
-
-fn begins_operator(c: char) -> bool {
-    matches!(c, '&' | '|' | ';' | '<' | '>' | '\n')
-}
-
-/// The operator that `text` begins with.
-fn starts_with_any(text: &str, operators: &[&'static str]) -> Option<&'static str> {
-    if !text.starts_with(begins_operator) {
-        return None;
-    }
-    operators
-        .iter()
-        .find(|operator| text.starts_with(**operator))
-        .copied()
+    is_blank(c)
+        || matches!(c, '&' | '|' | ';' | '<' | '>' | '\n')
+        || matches!(c, '\\' | '\'' | '"' | '$' | '`' | '(' | ')' | '#')
 }
 
 #[cfg(test)]

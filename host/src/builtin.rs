@@ -4,8 +4,14 @@
 const PREFIX: &str = "builtin:";
 
 const MODULES: [(&str, &[u8]); 2] = [
-    ("reference", include_bytes!(concat!(env!("OUT_DIR"), "/reference.wasm"))),
-    ("fastpath", include_bytes!(concat!(env!("OUT_DIR"), "/fastpath.wasm"))),
+    (
+        "reference",
+        include_bytes!(concat!(env!("OUT_DIR"), "/reference.wasm")),
+    ),
+    (
+        "fastpath",
+        include_bytes!(concat!(env!("OUT_DIR"), "/fastpath.wasm")),
+    ),
 ];
 
 /// The module that a setting names, if it names a built-in one.

@@ -178,9 +178,15 @@ impl Config {
     /// # Errors
     /// Every fault at once, each with the setting and the value it had.
     pub fn read(flags: &dyn Source, env: &dyn Source) -> Result<Self, SettingFaults> {
-        let mut read = Reader { flags, env, faults: Vec::new() };
+        let mut read = Reader {
+            flags,
+            env,
+            faults: Vec::new(),
+        };
         let config = Self {
-            mode: read.parsed(Setting::Mode, |text| text.parse::<Mode>().map_err(|e| e.to_string())),
+            mode: read.parsed(Setting::Mode, |text| {
+                text.parse::<Mode>().map_err(|e| e.to_string())
+            }),
             runtime_path: read.text(Setting::RuntimePath),
             policy_path: read.text(Setting::PolicyPath),
             registry_path: read.text(Setting::RegistryPath),
@@ -193,17 +199,27 @@ impl Config {
                     .unwrap_or(Duration::MAX),
                 memory_bytes: read.count(Setting::MemoryBytes),
             },
-            documents: DOCUMENTS.iter().filter_map(|it| Some((*it, read.path(*it)?))).collect(),
+            documents: DOCUMENTS
+                .iter()
+                .filter_map(|it| Some((*it, read.path(*it)?)))
+                .collect(),
             drill_max_age_days: read.positive(Setting::RollbackDrillMaxAgeDays),
             drill_due_soon_days: read.positive(Setting::RollbackDrillDueSoonDays),
         };
-        if read.faults.is_empty() { Ok(config) } else { Err(SettingFaults(read.faults)) }
+        if read.faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(SettingFaults(read.faults))
+        }
     }
 
     /// The limits of the reference's sandbox: a deadline shorter than the default
     /// shortens only the fast path's.
     pub fn reference_limits(&self) -> Limits {
-        Limits { wall_clock: self.limits.wall_clock.max(Limits::default().wall_clock), ..self.limits }
+        Limits {
+            wall_clock: self.limits.wall_clock.max(Limits::default().wall_clock),
+            ..self.limits
+        }
     }
 }
 
@@ -228,11 +244,19 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, setting: Setting, value: &str, problem: impl Into<String>) {
-        self.faults.push(SettingFault { setting, value: value.to_owned(), problem: problem.into() });
+        self.faults.push(SettingFault {
+            setting,
+            value: value.to_owned(),
+            problem: problem.into(),
+        });
     }
 
     fn text(&mut self, setting: Setting) -> String {
-        let given = self.flags.get(setting).or_else(|| self.env.get(setting)).unwrap_or_default();
+        let given = self
+            .flags
+            .get(setting)
+            .or_else(|| self.env.get(setting))
+            .unwrap_or_default();
         match given.into_string() {
             Ok(text) if text.trim().is_empty() => setting.default().to_owned(),
             Ok(text) => text,
@@ -244,7 +268,9 @@ impl Reader<'_> {
     }
 
     fn path(&mut self, setting: Setting) -> Option<PathBuf> {
-        Some(self.text(setting)).filter(|text| !text.is_empty()).map(PathBuf::from)
+        Some(self.text(setting))
+            .filter(|text| !text.is_empty())
+            .map(PathBuf::from)
     }
 
     /// A value that is not accepted is recorded, and the default, which always

@@ -57,14 +57,18 @@ impl Examiner {
     /// # Errors
     /// When the engine or a built-in module is unusable.
     pub fn new() -> Result<Self, ExaminerError> {
-        let engine = Engine::new(Allocation::Pooled(4), Limits::default()).map_err(|e| ExaminerError(e.to_string()))?;
+        let engine = Engine::new(Allocation::Pooled(4), Limits::default())
+            .map_err(|e| ExaminerError(e.to_string()))?;
         let module = |name| {
             let bytes = builtin::module(name).unwrap_or_else(|| Err(format!("`{name}` is not built in")));
             bytes
                 .and_then(|bytes| Module::new(&engine, bytes).map_err(|e| e.to_string()))
                 .map_err(ExaminerError)
         };
-        Ok(Self { reference: module("builtin:reference")?, fast_path: module("builtin:fastpath")? })
+        Ok(Self {
+            reference: module("builtin:reference")?,
+            fast_path: module("builtin:fastpath")?,
+        })
     }
 
     /// Runs the tests of a pack; none where it has none.
@@ -72,10 +76,18 @@ impl Examiner {
     /// # Errors
     /// When the pack or its tests are unusable.
     pub fn run(&self, catalog: &Catalog, id: &PackId) -> Result<Option<PackResult>, PolicyError> {
-        let Some(tests) = catalog.tests(id)? else { return Ok(None) };
+        let Some(tests) = catalog.tests(id)? else {
+            return Ok(None);
+        };
         let pair = self.pair(catalog.compile(id, &[])?, tests.registry.map(Arc::new));
-        let cases = tests.tests.iter().map(|case| CaseResult { name: case.name.clone(), problems: pair.try_case(id, case) });
-        Ok(Some(PackResult { pack: id.to_string(), cases: cases.collect() }))
+        let cases = tests.tests.iter().map(|case| CaseResult {
+            name: case.name.clone(),
+            problems: pair.try_case(id, case),
+        });
+        Ok(Some(PackResult {
+            pack: id.to_string(),
+            cases: cases.collect(),
+        }))
     }
 
     /// Both evaluators with a policy.
@@ -105,7 +117,10 @@ impl Pair {
         let fast = self.fast_path.evaluate(request).outcome?;
         let differences = compare(&reference, &fast, Strictness::Full);
         let told = differences.iter().map(|it| {
-            format!("the evaluators differ in `{}`: reference {}, fast path {}", it.field, it.python, it.go)
+            format!(
+                "the evaluators differ in `{}`: reference {}, fast path {}",
+                it.field, it.python, it.go
+            )
         });
         Ok((reference, told.collect()))
     }
@@ -144,8 +159,20 @@ fn surprises(expect: &Expectation, got: &Decision) -> Vec<String> {
     field("decision", Some(&expect.decision), got.verdict.as_str());
     field("rule_id", expect.rule_id.as_deref(), &got.rule_id);
     field("severity", expect.severity.as_deref(), got.severity.as_str());
-    field("approver_group", expect.approver_group.as_deref(), got.approver_group.as_deref().unwrap_or_default());
-    field("matched_pattern", expect.matched_pattern.as_deref(), got.matched_pattern.as_deref().unwrap_or_default());
-    field("requested_operation", expect.requested_operation.as_deref(), &got.requested_operation);
+    field(
+        "approver_group",
+        expect.approver_group.as_deref(),
+        got.approver_group.as_deref().unwrap_or_default(),
+    );
+    field(
+        "matched_pattern",
+        expect.matched_pattern.as_deref(),
+        got.matched_pattern.as_deref().unwrap_or_default(),
+    );
+    field(
+        "requested_operation",
+        expect.requested_operation.as_deref(),
+        &got.requested_operation,
+    );
     problems
 }

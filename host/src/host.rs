@@ -82,9 +82,13 @@ impl Host {
             None => Catalog::builtin(),
         };
         let engine = Engine::new(surroundings.allocation, config.limits)?;
-        let registry = Some(config.registry_path.as_str()).filter(|path| !path.is_empty()).map(|path| {
-            TrustRegistry::read(Path::new(path)).map(Arc::new).map_err(|e| Fault::MissingPolicy(e.to_string()))
-        });
+        let registry = Some(config.registry_path.as_str())
+            .filter(|path| !path.is_empty())
+            .map(|path| {
+                TrustRegistry::read(Path::new(path))
+                    .map(Arc::new)
+                    .map_err(|e| Fault::MissingPolicy(e.to_string()))
+            });
         Ok(Self {
             config,
             surroundings,
@@ -117,9 +121,20 @@ impl Host {
     pub fn evaluate(&self, request: &Request) -> Result<Evaluation, HostError> {
         let id = PackId::new(&request.policy_pack).map_err(PolicyError::from)?;
         let loaded = self.loaded(&id)?;
-        let fast_path = FastPath { host: self, id: &id, loaded: &loaded };
+        let fast_path = FastPath {
+            host: self,
+            id: &id,
+            loaded: &loaded,
+        };
         let stamps = Stamps::draw(&*self.surroundings.clock, &*self.surroundings.ids);
-        Ok(pilot::evaluate(self.config.mode, &*loaded.reference, &fast_path, self, request, stamps))
+        Ok(pilot::evaluate(
+            self.config.mode,
+            &*loaded.reference,
+            &fast_path,
+            self,
+            request,
+            stamps,
+        ))
     }
 
     fn loaded(&self, id: &PackId) -> Result<Arc<Loaded>, HostError> {
@@ -128,7 +143,10 @@ impl Host {
             return Ok(Arc::clone(loaded));
         }
         let policy = Arc::new(self.catalog.compile(id, &[])?);
-        let loaded = Arc::new(Loaded { reference: self.reference_backend(policy), fast_path: OnceLock::new() });
+        let loaded = Arc::new(Loaded {
+            reference: self.reference_backend(policy),
+            fast_path: OnceLock::new(),
+        });
         packs.insert(id.clone(), Arc::clone(&loaded));
         Ok(loaded)
     }
@@ -162,7 +180,9 @@ impl Host {
         let runtime = self.runtime.get_or_init(|| {
             let setting = &self.config.runtime_path;
             if setting.is_empty() {
-                return Err(Fault::MissingRuntime("no fast path is configured; set --runtime-path".to_owned()));
+                return Err(Fault::MissingRuntime(
+                    "no fast path is configured; set --runtime-path".to_owned(),
+                ));
             }
             let bytes = module_bytes(setting)?;
             if is_wasm(&bytes) {
@@ -179,7 +199,9 @@ impl Host {
         let source = self.source.get_or_init(|| {
             let setting = &self.config.policy_path;
             if setting.is_empty() {
-                return Err(Fault::MissingPolicy("no policy is configured; set --policy-path".to_owned()));
+                return Err(Fault::MissingPolicy(
+                    "no policy is configured; set --policy-path".to_owned(),
+                ));
             }
             PolicySource::open(setting, &self.catalog).map_err(|e| Fault::MissingPolicy(e.to_string()))
         });
@@ -188,7 +210,10 @@ impl Host {
 
     fn fast_backend(&self, id: &PackId) -> Result<Box<dyn Backend>, Fault> {
         let runtime = self.runtime()?;
-        let policy = self.source()?.policy_for(id).map_err(|e| Fault::MissingPolicy(e.to_string()))?;
+        let policy = self
+            .source()?
+            .policy_for(id)
+            .map_err(|e| Fault::MissingPolicy(e.to_string()))?;
         let registry = self.registry.clone().transpose()?;
         Ok(match runtime {
             Runtime::Component(module) => {
@@ -200,7 +225,10 @@ impl Host {
                 policy.json(),
                 &hex(policy.digest()),
                 registry.as_deref().map(TrustRegistry::json),
-                NativeLimits { deadline: self.config.limits.wall_clock, ..NativeLimits::default() },
+                NativeLimits {
+                    deadline: self.config.limits.wall_clock,
+                    ..NativeLimits::default()
+                },
             )?),
         })
     }
@@ -213,7 +241,9 @@ impl Host {
         let policy = self.source().and_then(|source| {
             let id = PackId::new(DEFAULT_POLICY_PACK).map_err(PolicyError::from);
             let sample = id.and_then(|id| source.sample(&id));
-            sample.map(|policy| hex(policy.digest())).map_err(|e| Fault::MissingPolicy(e.to_string()))
+            sample
+                .map(|policy| hex(policy.digest()))
+                .map_err(|e| Fault::MissingPolicy(e.to_string()))
         });
         let subject = ReadinessSubject {
             runtime: self.runtime().map(sha256),
@@ -264,7 +294,9 @@ struct FastPath<'a> {
 impl Backend for FastPath<'_> {
     fn evaluate(&self, request: &Request) -> crate::backend::Attempt {
         let backend = self.loaded.fast_path.get_or_init(|| {
-            self.host.fast_backend(self.id).unwrap_or_else(|fault| Box::new(MissingBackend(fault)))
+            self.host
+                .fast_backend(self.id)
+                .unwrap_or_else(|fault| Box::new(MissingBackend(fault)))
         });
         backend.evaluate(request)
     }
@@ -275,7 +307,9 @@ fn module_bytes(setting: &str) -> Result<std::borrow::Cow<'static, [u8]>, Fault>
     if let Some(builtin) = builtin::module(setting) {
         return builtin.map(Into::into).map_err(Fault::MissingRuntime);
     }
-    read_module(Path::new(setting)).map(Into::into).map_err(|e| Fault::MissingRuntime(format!("`{setting}`: {e}")))
+    read_module(Path::new(setting))
+        .map(Into::into)
+        .map_err(|e| Fault::MissingRuntime(format!("`{setting}`: {e}")))
 }
 
 /// Reads a module file.
@@ -290,6 +324,8 @@ pub fn read_module(path: &Path) -> Result<Vec<u8>, String> {
     }
     let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
     let mut bytes = Vec::new();
-    file.take(MAX_MODULE_BYTES.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    file.take(MAX_MODULE_BYTES.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|e| e.to_string())?;
     Ok(bytes)
 }

@@ -4,7 +4,12 @@ use integration_tests::{cavra, root};
 
 #[test]
 fn exit_statuses_tell_the_decision_only_when_asked() {
-    let decide = |target: &str, check: &[&str]| cavra(["evaluate", "execute_command", target]).args(check).run().code;
+    let decide = |target: &str, check: &[&str]| {
+        cavra(["evaluate", "execute_command", target])
+            .args(check)
+            .run()
+            .code
+    };
     for (target, status) in [("npm test", 0), ("terraform apply", 2), ("unheard-of", 4)] {
         assert_eq!(decide(target, &[]), Some(0));
         assert_eq!(decide(target, &["--check"]), Some(status), "{target}");
@@ -17,9 +22,18 @@ fn bad_usage_and_input_are_status_3_and_say_what_to_do() {
         (&[], "Usage"),
         (&["no-such-command"], "no-such-command"),
         (&["evaluate"], "ACTION_TYPE"),
-        (&["evaluate", "read_file", "a", "--no-such-flag"], "--no-such-flag"),
-        (&["evaluate", "read_file", "a", "--policy-pack", "cavra-pci-ds"], "cavra-pci-dss"),
-        (&["evaluate", "read_file", "a", "--policy-dir", "/nonexistent"], "/nonexistent"),
+        (
+            &["evaluate", "read_file", "a", "--no-such-flag"],
+            "--no-such-flag",
+        ),
+        (
+            &["evaluate", "read_file", "a", "--policy-pack", "cavra-pci-ds"],
+            "cavra-pci-dss",
+        ),
+        (
+            &["evaluate", "read_file", "a", "--policy-dir", "/nonexistent"],
+            "/nonexistent",
+        ),
         (&["policy", "compile", "--policy-pack", "Bad Id"], "Bad Id"),
         (&["module", "inspect", "builtin:nothing"], "builtin:reference"),
     ];
@@ -40,7 +54,13 @@ fn help_teaches_with_examples_and_names_every_status() {
     }
     assert!(!help.stdout.contains("native-supervisor"));
     let evaluate = cavra(["evaluate", "--help"]).run().stdout;
-    for part in ["Examples:", "--mode", "CAVRA_GO_BACKEND_MODE", "--evaluate-fuel", "default: 50000000"] {
+    for part in [
+        "Examples:",
+        "--mode",
+        "CAVRA_GO_BACKEND_MODE",
+        "--evaluate-fuel",
+        "default: 50000000",
+    ] {
         assert!(evaluate.contains(part), "{part}: {evaluate}");
     }
     assert_eq!(cavra(["--version"]).run().code, Some(0));
@@ -57,12 +77,18 @@ fn completions_are_printed_for_the_usual_shells() {
 
 #[test]
 fn words_for_people_have_no_colour_codes_in_a_pipe() {
-    for args in [vec!["evaluate", "execute_command", "terraform apply"], vec!["policy", "list"], vec!["tour"]] {
+    for args in [
+        vec!["evaluate", "execute_command", "terraform apply"],
+        vec!["policy", "list"],
+        vec!["tour"],
+    ] {
         let output = cavra(&args).run();
         assert_eq!(output.code, Some(0), "{output:?}");
         assert!(!output.stdout.contains('\u{1b}'), "{args:?}");
     }
-    let shown = cavra(["evaluate", "execute_command", "terraform apply"]).run().stdout;
+    let shown = cavra(["evaluate", "execute_command", "terraform apply"])
+        .run()
+        .stdout;
     for part in ["block", "commands.block", "terraform apply*", "python"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
@@ -70,29 +96,55 @@ fn words_for_people_have_no_colour_codes_in_a_pipe() {
 
 #[test]
 fn control_characters_of_a_target_do_not_reach_the_terminal() {
-    let shown = cavra(["evaluate", "execute_command", "ls \u{1b}[2J\u{7}"]).run().stdout;
+    let shown = cavra(["evaluate", "execute_command", "ls \u{1b}[2J\u{7}"])
+        .run()
+        .stdout;
     assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown:?}");
 }
 
 #[test]
 fn explain_names_the_pattern_and_the_pack_it_comes_from() {
-    let shown = cavra(["policy", "explain", "execute_command", "terraform apply", "--policy-pack", "cavra-pci-dss"]).run();
+    let shown = cavra([
+        "policy",
+        "explain",
+        "execute_command",
+        "terraform apply",
+        "--policy-pack",
+        "cavra-pci-dss",
+    ])
+    .run();
     assert_eq!(shown.code, Some(0), "{shown:?}");
-    for part in ["block", "commands.block", "from the pack `cavra-ai-agent-baseline`", "both evaluators agree"] {
+    for part in [
+        "block",
+        "commands.block",
+        "from the pack `cavra-ai-agent-baseline`",
+        "both evaluators agree",
+    ] {
         assert!(shown.stdout.contains(part), "{part}: {}", shown.stdout);
     }
 }
 
 #[test]
 fn inspect_says_what_a_module_is() {
-    let shown = cavra(["module", "inspect", "builtin:fastpath", "--json"]).run().json();
+    let shown = cavra(["module", "inspect", "builtin:fastpath", "--json"])
+        .run()
+        .json();
     assert_eq!(shown["description"]["name"], "cavra-fastpath");
-    assert_eq!(shown["imports"], serde_json::json!([]), "the built-in modules import nothing");
+    assert_eq!(
+        shown["imports"],
+        serde_json::json!([]),
+        "the built-in modules import nothing"
+    );
     assert_eq!(shown["exports"], "cavra:enforcement/evaluator@1.0.0");
     let file = root().join("dist/modules/reference.wasm");
     let shown = cavra(["module", "inspect", file.to_str().unwrap()]).run();
     assert!(shown.stdout.contains("cavra-reference"), "{shown:?}");
-    let wrong = cavra(["module", "inspect", integration_tests::misbehaving("wrong_version").to_str().unwrap()]).run();
+    let wrong = cavra([
+        "module",
+        "inspect",
+        integration_tests::misbehaving("wrong_version").to_str().unwrap(),
+    ])
+    .run();
     assert_eq!(wrong.code, Some(3));
     assert!(wrong.stderr.contains("evaluator@2.0.0"), "{}", wrong.stderr);
 }
@@ -105,9 +157,19 @@ fn the_tour_shows_a_day_and_the_safety_net() {
     let session = std::fs::read_to_string(root().join("examples/agent-session.jsonl")).unwrap();
     let actions = session.lines().count();
     assert!((70..=100).contains(&actions), "{actions} actions");
-    assert!(output.stdout.contains(&format!("{actions} actions: ")), "{}", output.stdout);
+    assert!(
+        output.stdout.contains(&format!("{actions} actions: ")),
+        "{}",
+        output.stdout
+    );
     assert!(output.stdout.contains("; 0 fallbacks;"), "{}", output.stdout);
-    for code in ["timeout_fuel", "missing_runtime", "parity_mismatch", "trap", "output_invalid"] {
+    for code in [
+        "timeout_fuel",
+        "missing_runtime",
+        "parity_mismatch",
+        "trap",
+        "output_invalid",
+    ] {
         assert!(output.stdout.contains(code), "{code}: {}", output.stdout);
     }
 }
@@ -135,5 +197,9 @@ fn a_reader_that_goes_away_is_no_error() {
     });
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
-    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+    assert_eq!(
+        (output.status.code(), output.stderr.len()),
+        (Some(0), 0),
+        "{output:?}"
+    );
 }

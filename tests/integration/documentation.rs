@@ -12,12 +12,18 @@ fn read(name: &str) -> String {
 #[test]
 fn every_fallback_code_is_documented_in_the_words_of_the_code() {
     let page = read("docs/fallbacks.md");
-    let rows: Vec<String> =
-        FallbackCode::TABLE.iter().map(|(_, word, meaning)| format!("| `{word}` | {meaning} |")).collect();
+    let rows: Vec<String> = FallbackCode::TABLE
+        .iter()
+        .map(|(_, word, meaning)| format!("| `{word}` | {meaning} |"))
+        .collect();
     let table: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
     assert_eq!(table, rows);
     for (code, word, _) in FallbackCode::TABLE {
-        assert_eq!(serde_json::to_value(code).unwrap(), *word, "the word in a document is the word of the table");
+        assert_eq!(
+            serde_json::to_value(code).unwrap(),
+            *word,
+            "the word in a document is the word of the table"
+        );
         assert_eq!(code.as_str(), *word);
     }
 }
@@ -28,8 +34,17 @@ fn every_setting_is_documented() {
     let rows: Vec<String> = Setting::ALL
         .iter()
         .map(|it| {
-            let default = if it.default().is_empty() { String::new() } else { format!("`{}`", it.default()) };
-            format!("| `--{}` | `{}` | {default} | {} |", it.flag(), it.env(), it.help())
+            let default = if it.default().is_empty() {
+                String::new()
+            } else {
+                format!("`{}`", it.default())
+            };
+            format!(
+                "| `--{}` | `{}` | {default} | {} |",
+                it.flag(),
+                it.env(),
+                it.help()
+            )
         })
         .collect();
     let table: Vec<&str> = page.lines().filter(|line| line.starts_with("| `--")).collect();
@@ -39,7 +54,13 @@ fn every_setting_is_documented() {
 #[test]
 fn every_exit_status_is_documented() {
     let page = read("README.md");
-    for exit in [Exit::Done, Exit::Failure, Exit::Blocked, Exit::Usage, Exit::Approval] {
+    for exit in [
+        Exit::Done,
+        Exit::Failure,
+        Exit::Blocked,
+        Exit::Usage,
+        Exit::Approval,
+    ] {
         let status = exit as u8;
         assert!(page.contains(&format!("| {status} | ")), "{exit:?}");
     }
@@ -48,16 +69,22 @@ fn every_exit_status_is_documented() {
 #[test]
 fn links_between_pages_lead_somewhere() {
     let mut pages = vec!["README.md".to_owned()];
-    pages.extend(std::fs::read_dir(root().join("docs")).unwrap().map(|entry| {
-        format!("docs/{}", entry.unwrap().file_name().to_string_lossy())
-    }));
+    pages.extend(
+        std::fs::read_dir(root().join("docs"))
+            .unwrap()
+            .map(|entry| format!("docs/{}", entry.unwrap().file_name().to_string_lossy())),
+    );
     for page in pages {
         let text = read(&page);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.starts_with("http") || link.starts_with('#') {
                 continue;
             }
-            let target = root().join(&page).parent().unwrap().join(link.split('#').next().unwrap());
+            let target = root()
+                .join(&page)
+                .parent()
+                .unwrap()
+                .join(link.split('#').next().unwrap());
             assert!(target.exists(), "{page} links to {link}");
         }
     }
@@ -70,7 +97,9 @@ fn the_commands_of_the_readme_do_what_it_says() {
     let commands: Vec<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("    $ "))
-        .filter(|line| line.starts_with("cavra ") && !line.contains('<') && !line.contains('>') && !line.contains('|'))
+        .filter(|line| {
+            line.starts_with("cavra ") && !line.contains('<') && !line.contains('>') && !line.contains('|')
+        })
         .collect();
     assert!(commands.len() >= 4, "{commands:?}");
     for command in commands {

@@ -93,7 +93,11 @@ fn module(row: &Row, scratch: &Path) -> PathBuf {
         }
     };
     let path = scratch.join(format!("{}.wasm", row.name));
-    std::fs::write(&path, wat::parse_str(&wat).unwrap_or_else(|e| panic!("{}: {e}", row.name))).unwrap();
+    std::fs::write(
+        &path,
+        wat::parse_str(&wat).unwrap_or_else(|e| panic!("{}: {e}", row.name)),
+    )
+    .unwrap();
     path
 }
 
@@ -119,10 +123,21 @@ pub(crate) fn flags(runtime: &Path) -> BTreeMap<Setting, String> {
 fn flags_of(row: &Row, runtime: &Path) -> BTreeMap<Setting, String> {
     let mut flags = flags(runtime);
     let mut set = |setting, value: Option<String>| value.map(|value| flags.insert(setting, value));
-    set(Setting::EvaluateFuel, row.limits.evaluate_fuel.map(|it| it.to_string()));
+    set(
+        Setting::EvaluateFuel,
+        row.limits.evaluate_fuel.map(|it| it.to_string()),
+    );
     set(Setting::LoadFuel, row.limits.load_fuel.map(|it| it.to_string()));
-    set(Setting::MemoryBytes, row.limits.memory_bytes.map(|it| it.to_string()));
-    set(Setting::TimeoutSeconds, row.limits.wall_clock_ms.map(|ms| (ms as f64 / 1000.0).to_string()));
+    set(
+        Setting::MemoryBytes,
+        row.limits.memory_bytes.map(|it| it.to_string()),
+    );
+    set(
+        Setting::TimeoutSeconds,
+        row.limits
+            .wall_clock_ms
+            .map(|ms| (ms as f64 / 1000.0).to_string()),
+    );
     flags
 }
 
@@ -144,9 +159,15 @@ fn check(row: &Row, defaults: &Defaults, allocation: Allocation) {
         let answer = host.evaluate(&request).unwrap();
         let what = format!("{} {}: {}", row.name, row.does, answer.fallback_reason);
         assert_eq!(code(&answer), row.expected, "{what}");
-        let python = answer.python_decision.as_ref().unwrap_or_else(|| panic!("{what}: the reference decides"));
+        let python = answer
+            .python_decision
+            .as_ref()
+            .unwrap_or_else(|| panic!("{what}: the reference decides"));
         if row.expected == "selected" {
-            assert_eq!(python.decision.verdict, answer.effective_decision.decision.verdict, "{what}");
+            assert_eq!(
+                python.decision.verdict, answer.effective_decision.decision.verdict,
+                "{what}"
+            );
         } else {
             assert_eq!(answer.selected_backend, SelectedBackend::Python, "{what}");
             assert_eq!(python, &answer.effective_decision, "{what}");
@@ -157,7 +178,12 @@ fn check(row: &Row, defaults: &Defaults, allocation: Allocation) {
         }
         reasons.insert(reason);
     }
-    assert_eq!(reasons.len(), 1, "{}: nothing of one request is seen by the next", row.name);
+    assert_eq!(
+        reasons.len(),
+        1,
+        "{}: nothing of one request is seen by the next",
+        row.name
+    );
 }
 
 #[test]
@@ -180,17 +206,28 @@ fn every_guest_causes_its_fallback_in_a_pool() {
 fn every_guest_has_a_row_and_every_category_a_guest() {
     let rows = table().guest;
     let names = |form: fn(Form) -> bool| -> BTreeSet<String> {
-        rows.iter().filter(|row| form(row.form)).map(|row| row.name.clone()).collect()
+        rows.iter()
+            .filter(|row| form(row.form))
+            .map(|row| row.name.clone())
+            .collect()
     };
     let files = |folder: &Path, extension: &str| -> BTreeSet<String> {
-        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let paths = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         paths
             .filter(|path| path.extension().is_some_and(|it| it == extension))
             .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
             .collect()
     };
-    assert_eq!(names(|form| form == Form::Rust), files(&folder().join("examples"), "rs"));
-    assert_eq!(names(|form| form != Form::Rust), files(&folder().join("wat"), "wat"));
+    assert_eq!(
+        names(|form| form == Form::Rust),
+        files(&folder().join("examples"), "rs")
+    );
+    assert_eq!(
+        names(|form| form != Form::Rust),
+        files(&folder().join("wat"), "wat")
+    );
     let categories: BTreeSet<_> = rows.iter().map(|row| row.category).collect();
     assert_eq!(categories.len(), 8, "{categories:?}");
 }
@@ -205,11 +242,23 @@ fn files_that_are_no_component_are_missing_runtimes() {
     }
     let files: [(&str, Vec<u8>, &str); 6] = [
         ("empty", vec![], ""),
-        ("garbage", b"\0asm\x0d\0\x01\0garbage".to_vec(), "does not compile"),
+        (
+            "garbage",
+            b"\0asm\x0d\0\x01\0garbage".to_vec(),
+            "does not compile",
+        ),
         ("truncated", good[..good.len() / 2].to_vec(), "does not compile"),
         ("flipped", flipped, "does not compile"),
-        ("preamble", b"\0asm\x63\0\x01\0".to_vec(), "not a WebAssembly component"),
-        ("large", [&good[..8], &vec![0; 33 << 20][..]].concat(), "at most 33554432"),
+        (
+            "preamble",
+            b"\0asm\x63\0\x01\0".to_vec(),
+            "not a WebAssembly component",
+        ),
+        (
+            "large",
+            [&good[..8], &vec![0; 33 << 20][..]].concat(),
+            "at most 33554432",
+        ),
     ];
     for (name, bytes, says) in files {
         let path = scratch.path().join(name);
@@ -226,15 +275,24 @@ fn files_that_are_no_component_are_missing_runtimes() {
 #[test]
 fn the_host_is_as_good_after_all_of_them() {
     let table = table();
-    let request = Request::from_json(br#"{"action_type":"execute_command","target":"terraform plan"}"#).unwrap();
+    let request =
+        Request::from_json(br#"{"action_type":"execute_command","target":"terraform plan"}"#).unwrap();
     let good = host(flags(Path::new("builtin:fastpath")), Allocation::Pooled(4));
     let before = resident_kib();
     for row in table.guest.iter().filter(|row| row.category == Category::Memory) {
         check(row, &table.defaults, Allocation::Pooled(4));
-        assert_eq!(code(&good.evaluate(&request).unwrap()), "selected", "after {}", row.name);
+        assert_eq!(
+            code(&good.evaluate(&request).unwrap()),
+            "selected",
+            "after {}",
+            row.name
+        );
     }
     let kept = resident_kib().saturating_sub(before);
-    assert!(kept < 200 * 1024, "{kept} KiB are kept after guests that wanted much");
+    assert!(
+        kept < 200 * 1024,
+        "{kept} KiB are kept after guests that wanted much"
+    );
 }
 
 /// This process's resident memory.

@@ -17,7 +17,10 @@ fn request() -> Request {
 /// Fuel of both backends.
 fn used(host: &cavra::host::Host) -> (u64, u64) {
     let sandbox = host.evaluate(&request()).unwrap().sandbox;
-    (sandbox.reference.unwrap().fuel_used.unwrap(), sandbox.fastpath.unwrap().fuel_used.unwrap())
+    (
+        sandbox.reference.unwrap().fuel_used.unwrap(),
+        sandbox.fastpath.unwrap().fuel_used.unwrap(),
+    )
 }
 
 #[test]
@@ -26,7 +29,11 @@ fn a_thousand_runs_use_the_same_fuel() {
     let figures: BTreeSet<_> = (0..1000).map(|_| used(&pooled)).collect();
     assert_eq!(figures.len(), 1, "{figures:?}");
     let on_demand = host(flags(Path::new("builtin:fastpath")), Allocation::OnDemand);
-    assert_eq!(figures.into_iter().next(), Some(used(&on_demand)), "however instances get their memory");
+    assert_eq!(
+        figures.into_iter().next(),
+        Some(used(&on_demand)),
+        "however instances get their memory"
+    );
 }
 
 #[test]
@@ -48,18 +55,34 @@ fn the_limit_itself_is_enough_and_one_less_is_not() {
     assert_eq!(enough.fallback_code, None, "{}", enough.fallback_reason);
     assert_eq!(enough.sandbox.fastpath.unwrap().fuel_used, Some(n));
     let short = answer(n - 1);
-    assert_eq!(short.fallback_code.map(|code| code.as_str()), Some("timeout_fuel"));
-    assert!(short.fallback_reason.contains(&(n - 1).to_string()), "{}", short.fallback_reason);
-    assert_eq!(short.sandbox.fastpath.unwrap().fuel_used, Some(n - 1), "all of it is used");
+    assert_eq!(
+        short.fallback_code.map(|code| code.as_str()),
+        Some("timeout_fuel")
+    );
+    assert!(
+        short.fallback_reason.contains(&(n - 1).to_string()),
+        "{}",
+        short.fallback_reason
+    );
+    assert_eq!(
+        short.sandbox.fastpath.unwrap().fuel_used,
+        Some(n - 1),
+        "all of it is used"
+    );
 }
 
 #[test]
 fn the_command_line_uses_the_fuel_that_the_library_uses() {
     let (reference, fast) = used(&host(flags(Path::new("builtin:fastpath")), Allocation::Pooled(4)));
-    let answer = cavra(["evaluate", "execute_command", "npm test 2>&1 | tail -20", "--json"])
-        .args(integration_tests::fast_path("enforce", "builtin:fastpath"))
-        .run()
-        .json();
+    let answer = cavra([
+        "evaluate",
+        "execute_command",
+        "npm test 2>&1 | tail -20",
+        "--json",
+    ])
+    .args(integration_tests::fast_path("enforce", "builtin:fastpath"))
+    .run()
+    .json();
     assert_eq!(answer["sandbox"]["reference"]["fuel_used"], reference);
     assert_eq!(answer["sandbox"]["fastpath"]["fuel_used"], fast);
 }

@@ -21,6 +21,7 @@ mod stream;
 
 /// The binary, as the supervisor of native runtimes.
 fn cavra_binary() -> &'static std::path::Path {
-    static BINARY: std::sync::LazyLock<std::path::PathBuf> = std::sync::LazyLock::new(integration_tests::binary);
+    static BINARY: std::sync::LazyLock<std::path::PathBuf> =
+        std::sync::LazyLock::new(integration_tests::binary);
     &BINARY
 }

@@ -3,10 +3,18 @@
 use integration_tests::{cavra, fast_path};
 use serde_json::{Value, json};
 
-const PLAN: [&str; 4] = ["runtime", "go-pilot-evaluate", "execute_command", "terraform plan"];
+const PLAN: [&str; 4] = [
+    "runtime",
+    "go-pilot-evaluate",
+    "execute_command",
+    "terraform plan",
+];
 
 fn plan(mode: &str) -> Value {
-    let output = cavra(PLAN).args(fast_path(mode, "builtin:fastpath")).args(["--json"]).run();
+    let output = cavra(PLAN)
+        .args(fast_path(mode, "builtin:fastpath"))
+        .args(["--json"])
+        .run();
     assert_eq!(output.code, Some(0), "{output:?}");
     output.json()
 }
@@ -51,9 +59,18 @@ fn enforce_selects_the_fast_path_where_it_agrees() {
         assert_eq!(sandbox[backend]["module_sha256"].as_str().unwrap().len(), 64);
         assert_eq!(sandbox[backend]["policy_sha256"].as_str().unwrap().len(), 64);
     }
-    assert_ne!(sandbox["reference"]["module_sha256"], sandbox["fastpath"]["module_sha256"]);
-    assert_eq!(sandbox["reference"]["policy_sha256"], sandbox["fastpath"]["policy_sha256"]);
-    assert_eq!(sandbox["reference"]["engine_fingerprint"], sandbox["fastpath"]["engine_fingerprint"]);
+    assert_ne!(
+        sandbox["reference"]["module_sha256"],
+        sandbox["fastpath"]["module_sha256"]
+    );
+    assert_eq!(
+        sandbox["reference"]["policy_sha256"],
+        sandbox["fastpath"]["policy_sha256"]
+    );
+    assert_eq!(
+        sandbox["reference"]["engine_fingerprint"],
+        sandbox["fastpath"]["engine_fingerprint"]
+    );
 }
 
 #[test]
@@ -62,7 +79,10 @@ fn promoted_stays_with_the_reference_while_a_gate_is_closed() {
     assert_eq!(answer["selected_backend"], "python");
     assert_eq!(answer["fallback_used"], true);
     assert_eq!(answer["fallback_code"], "promotion_not_ready");
-    assert_eq!(answer["fallback_reason"], "go backend promotion readiness check failed");
+    assert_eq!(
+        answer["fallback_reason"],
+        "go backend promotion readiness check failed"
+    );
     assert_eq!(answer["go_decision"], Value::Null);
 }
 
@@ -77,7 +97,12 @@ fn a_compiled_policy_from_a_file_or_a_folder_serves_the_fast_path() {
     for policy in [file.as_path(), dir.path()] {
         let run = |pack: &str| {
             let settings = ["--mode", "enforce", "--policy-pack", pack, "--json"];
-            let paths = ["--runtime-path".as_ref(), module.as_os_str(), "--policy-path".as_ref(), policy.as_os_str()];
+            let paths = [
+                "--runtime-path".as_ref(),
+                module.as_os_str(),
+                "--policy-path".as_ref(),
+                policy.as_os_str(),
+            ];
             cavra(PLAN).args(settings).args(paths).run().json()
         };
         let held = run("cavra-ai-agent-baseline");
@@ -92,12 +117,45 @@ fn a_compiled_policy_from_a_file_or_a_folder_serves_the_fast_path() {
 #[test]
 fn what_is_missing_is_told_by_its_own_code() {
     let cases = [
-        (vec!["--mode", "enforce", "--policy-path", "auto"], "missing_runtime"),
-        (vec!["--mode", "enforce", "--runtime-path", "builtin:fastpath"], "missing_policy"),
-        (vec!["--mode", "enforce", "--runtime-path", "builtin:other", "--policy-path", "auto"], "missing_runtime"),
-        (vec!["--mode", "enforce", "--runtime-path", "/nonexistent.wasm", "--policy-path", "auto"], "missing_runtime"),
         (
-            vec!["--mode", "enforce", "--runtime-path", "builtin:fastpath", "--policy-path", "/nonexistent.json"],
+            vec!["--mode", "enforce", "--policy-path", "auto"],
+            "missing_runtime",
+        ),
+        (
+            vec!["--mode", "enforce", "--runtime-path", "builtin:fastpath"],
+            "missing_policy",
+        ),
+        (
+            vec![
+                "--mode",
+                "enforce",
+                "--runtime-path",
+                "builtin:other",
+                "--policy-path",
+                "auto",
+            ],
+            "missing_runtime",
+        ),
+        (
+            vec![
+                "--mode",
+                "enforce",
+                "--runtime-path",
+                "/nonexistent.wasm",
+                "--policy-path",
+                "auto",
+            ],
+            "missing_runtime",
+        ),
+        (
+            vec![
+                "--mode",
+                "enforce",
+                "--runtime-path",
+                "builtin:fastpath",
+                "--policy-path",
+                "/nonexistent.json",
+            ],
             "missing_policy",
         ),
     ];
@@ -116,11 +174,18 @@ fn a_registry_that_cannot_be_read_vouches_for_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let registry = dir.path().join("registry.json");
     std::fs::write(&registry, "{\"mcp_servers\": 7}").unwrap();
-    let answer = cavra(["evaluate", "mcp_tool_call", "example-mcp", "--tool", "read", "--json"])
-        .args(fast_path("enforce", "builtin:fastpath"))
-        .args(["--registry-path".as_ref(), registry.as_os_str()])
-        .run()
-        .json();
+    let answer = cavra([
+        "evaluate",
+        "mcp_tool_call",
+        "example-mcp",
+        "--tool",
+        "read",
+        "--json",
+    ])
+    .args(fast_path("enforce", "builtin:fastpath"))
+    .args(["--registry-path".as_ref(), registry.as_os_str()])
+    .run()
+    .json();
     assert_eq!(answer["fallback_code"], "missing_policy");
     assert_eq!(answer["effective_decision"]["decision"], "block");
     assert_eq!(answer["effective_decision"]["rule_id"], "mcp.registry.unknown");
@@ -151,7 +216,12 @@ fn the_readiness_report_says_what_is_loaded_and_what_is_not() {
     let report = ready.json();
     assert_eq!(report["schema_version"], "cavra.go-backend-pilot.readiness.v1");
     assert_eq!(report["status"], "ready");
-    let ids: Vec<_> = report["checks"].as_array().unwrap().iter().map(|check| check["id"].clone()).collect();
+    let ids: Vec<_> = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|check| check["id"].clone())
+        .collect();
     assert_eq!(
         ids,
         [

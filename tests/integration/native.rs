@@ -7,10 +7,19 @@ use integration_tests::{Output, cavra, root};
 /// Judges the request that the scripts know, with one of them as the fast path.
 fn judge(script: &str, timeout: &str) -> Output {
     let runtime = root().join("tests/native").join(script);
-    cavra(["evaluate", "read_file", "notes/today.md", "--mode", "enforce", "--policy-path", "auto", "--json"])
-        .args(["--timeout-seconds", timeout])
-        .args(["--runtime-path".as_ref(), runtime.as_os_str()])
-        .run()
+    cavra([
+        "evaluate",
+        "read_file",
+        "notes/today.md",
+        "--mode",
+        "enforce",
+        "--policy-path",
+        "auto",
+        "--json",
+    ])
+    .args(["--timeout-seconds", timeout])
+    .args(["--runtime-path".as_ref(), runtime.as_os_str()])
+    .run()
 }
 
 #[test]
@@ -19,8 +28,14 @@ fn a_native_runtime_that_agrees_is_used_under_the_same_gates() {
     assert_eq!(answer["selected_backend"], "go", "{answer}");
     assert_eq!(answer["parity_match"], true);
     assert_eq!(answer["sandbox"]["fastpath"]["kind"], "native");
-    assert_eq!(answer["sandbox"]["fastpath"]["fuel_used"], serde_json::Value::Null);
-    assert_eq!(answer["sandbox"]["fastpath"]["policy_sha256"], answer["sandbox"]["reference"]["policy_sha256"]);
+    assert_eq!(
+        answer["sandbox"]["fastpath"]["fuel_used"],
+        serde_json::Value::Null
+    );
+    assert_eq!(
+        answer["sandbox"]["fastpath"]["policy_sha256"],
+        answer["sandbox"]["reference"]["policy_sha256"]
+    );
 }
 
 #[test]
@@ -42,7 +57,11 @@ fn whatever_a_native_runtime_does_the_reference_stands() {
         let output = judge(script, timeout);
         assert_eq!(output.code, Some(0), "{script}: {output:?}");
         let answer = output.json();
-        assert_eq!(answer["fallback_code"], code, "{script}: {}", answer["fallback_reason"]);
+        assert_eq!(
+            answer["fallback_code"], code,
+            "{script}: {}",
+            answer["fallback_reason"]
+        );
         assert_eq!(answer["selected_backend"], "python", "{script}");
         assert_eq!(answer["effective_decision"]["decision"], "allow", "{script}");
     }
@@ -52,5 +71,8 @@ fn whatever_a_native_runtime_does_the_reference_stands() {
 fn a_runtime_that_hangs_ends_at_its_deadline() {
     let started = Instant::now();
     judge("hang.sh", "1");
-    assert!(started.elapsed().as_secs() < 30, "the script itself would hang for ever");
+    assert!(
+        started.elapsed().as_secs() < 30,
+        "the script itself would hang for ever"
+    );
 }

@@ -23,7 +23,10 @@ fn every_pack_is_listed_valid_and_compiles_the_same_each_time() {
     for pack in listed.as_array().unwrap() {
         let id = pack["id"].as_str().unwrap();
         assert_eq!(pack.get("error").filter(|it| !it.is_null()), None, "{id}");
-        assert!(pack["description"].as_str().is_some_and(|text| text.len() > 20), "{id} says what it is for");
+        assert!(
+            pack["description"].as_str().is_some_and(|text| text.len() > 20),
+            "{id} says what it is for"
+        );
         let folder = root().join("host/policies").join(id);
         let valid = cavra(["policy", "validate", folder.to_str().unwrap()]).run();
         assert_eq!(valid.code, Some(0), "{}", valid.stdout);
@@ -53,10 +56,20 @@ fn a_pack_whose_test_fails_says_which_and_why() {
         "tests:\n- name: keys are secret\n  request: {action_type: read_file, target: a.key}\n  expect: {decision: allow}\n",
     )
     .unwrap();
-    let output = cavra(["policy", "test", "team-pack"]).args(["--policy-dir".as_ref(), dir.path().as_os_str()]).run();
+    let output = cavra(["policy", "test", "team-pack"])
+        .args(["--policy-dir".as_ref(), dir.path().as_os_str()])
+        .run();
     assert_eq!(output.code, Some(1));
-    assert!(output.stdout.contains("team-pack: keys are secret"), "{}", output.stdout);
-    assert!(output.stdout.contains("expected decision `allow`, got `block`"), "{}", output.stdout);
+    assert!(
+        output.stdout.contains("team-pack: keys are secret"),
+        "{}",
+        output.stdout
+    );
+    assert!(
+        output.stdout.contains("expected decision `allow`, got `block`"),
+        "{}",
+        output.stdout
+    );
 }
 
 #[test]
@@ -66,21 +79,57 @@ fn a_directory_adds_to_and_overrides_the_built_in_packs() {
         std::fs::create_dir(dir.path().join(id)).unwrap();
         std::fs::write(dir.path().join(id).join("policy.yaml"), text).unwrap();
     };
-    write("team-pack", "metadata: {id: team-pack, title: T, version: 1.0.0, inherits: cavra-ai-agent-baseline}\ncommands: {block: ['deploy*']}\n");
-    write("cavra-pci-dss", "metadata: {id: cavra-pci-dss, title: Ours, version: 9.9.9}\n");
-    write("broken", "metadata: {id: broken, title: T, version: 1.0.0}\ncommands: {blok: []}\n");
+    write(
+        "team-pack",
+        "metadata: {id: team-pack, title: T, version: 1.0.0, inherits: cavra-ai-agent-baseline}\ncommands: {block: ['deploy*']}\n",
+    );
+    write(
+        "cavra-pci-dss",
+        "metadata: {id: cavra-pci-dss, title: Ours, version: 9.9.9}\n",
+    );
+    write(
+        "broken",
+        "metadata: {id: broken, title: T, version: 1.0.0}\ncommands: {blok: []}\n",
+    );
     let dir = dir.path().to_str().unwrap();
     let decide = |pack: &str, command: &str| {
-        cavra(["evaluate", "execute_command", command, "--policy-pack", pack, "--policy-dir", dir, "--json"]).run()
+        cavra([
+            "evaluate",
+            "execute_command",
+            command,
+            "--policy-pack",
+            pack,
+            "--policy-dir",
+            dir,
+            "--json",
+        ])
+        .run()
     };
-    assert_eq!(decide("team-pack", "deploy now").json()["effective_decision"]["matched_pattern"], "deploy*");
-    assert_eq!(decide("team-pack", "terraform apply").json()["effective_decision"]["decision"], "block");
-    let listed = cavra(["policy", "list", "--json", "--policy-dir", dir]).run().json();
-    let ours = listed.as_array().unwrap().iter().find(|pack| pack["id"] == "cavra-pci-dss").unwrap();
+    assert_eq!(
+        decide("team-pack", "deploy now").json()["effective_decision"]["matched_pattern"],
+        "deploy*"
+    );
+    assert_eq!(
+        decide("team-pack", "terraform apply").json()["effective_decision"]["decision"],
+        "block"
+    );
+    let listed = cavra(["policy", "list", "--json", "--policy-dir", dir])
+        .run()
+        .json();
+    let ours = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|pack| pack["id"] == "cavra-pci-dss")
+        .unwrap();
     assert_eq!(ours["version"], "9.9.9");
     let broken = decide("broken", "ls");
     assert_eq!(broken.code, Some(3));
-    assert!(broken.stderr.contains("blok") && broken.stderr.contains("policy.yaml"), "{}", broken.stderr);
+    assert!(
+        broken.stderr.contains("blok") && broken.stderr.contains("policy.yaml"),
+        "{}",
+        broken.stderr
+    );
 }
 
 #[test]
@@ -90,7 +139,11 @@ fn a_pack_id_never_steps_out_of_the_directory() {
     let inside = dir.path().join("inside");
     std::fs::create_dir_all(&outside).unwrap();
     std::fs::create_dir_all(&inside).unwrap();
-    std::fs::write(outside.join("policy.yaml"), "metadata: {id: outside, title: T, version: 1.0.0}\n").unwrap();
+    std::fs::write(
+        outside.join("policy.yaml"),
+        "metadata: {id: outside, title: T, version: 1.0.0}\n",
+    )
+    .unwrap();
     std::os::unix::fs::symlink(&outside, inside.join("outside")).unwrap();
     for id in ["outside", "../outside", "inside/../../outside", "/etc"] {
         let output = cavra(["evaluate", "read_file", "a", "--policy-pack", id])

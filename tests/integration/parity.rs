@@ -10,7 +10,18 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use serde_json::{Value, json};
 
 /// Everything that is compared, and what it was compared on, in one line.
-type Answer = Result<(String, String, String, Option<String>, Option<String>, String, String), String>;
+type Answer = Result<
+    (
+        String,
+        String,
+        String,
+        Option<String>,
+        Option<String>,
+        String,
+        String,
+    ),
+    String,
+>;
 
 const PACK: &str = "generated";
 
@@ -68,7 +79,12 @@ fn piece() -> impl Strategy<Value = String> {
 fn pattern() -> impl Strategy<Value = String> {
     let part = prop_oneof![3 => piece(), 2 => Just("*".to_owned()), 1 => Just("**".to_owned()), 1 => Just("**/".to_owned()), 1 => Just("/**".to_owned())];
     prop::collection::vec(part, 1..6)
-        .prop_map(|parts| parts.concat().trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)).to_owned())
+        .prop_map(|parts| {
+            parts
+                .concat()
+                .trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c))
+                .to_owned()
+        })
         .prop_filter("a pattern is not empty", |pattern| !pattern.is_empty())
 }
 
@@ -77,7 +93,15 @@ fn patterns(most: usize) -> impl Strategy<Value = Vec<String>> {
 }
 
 fn policy() -> impl Strategy<Value = Value> {
-    let lists = (patterns(6), patterns(4), patterns(4), patterns(5), patterns(4), patterns(7), patterns(4));
+    let lists = (
+        patterns(6),
+        patterns(4),
+        patterns(4),
+        patterns(5),
+        patterns(4),
+        patterns(7),
+        patterns(4),
+    );
     let names = prop::collection::vec(prop::sample::select(vec!["a", "b", "A", "", "a:b"]), 0..3);
     (lists, names.clone(), names, any::<Option<bool>>(), any::<bool>()).prop_map(
         |((read, write, approve, block, ask, allow, branches), allowed, blocked, unknown, with_git)| {
@@ -142,15 +166,41 @@ fn text() -> impl Strategy<Value = String> {
 
 fn request() -> impl Strategy<Value = Value> {
     let action = prop::sample::select(vec![
-        "read_file", "read_file", "write_file", "write_file", "execute_command", "execute_command", "execute_command",
-        "git_operation", "git_operation", "mcp_tool_call", "pull_request", "something", "",
+        "read_file",
+        "read_file",
+        "write_file",
+        "write_file",
+        "execute_command",
+        "execute_command",
+        "execute_command",
+        "git_operation",
+        "git_operation",
+        "mcp_tool_call",
+        "pull_request",
+        "something",
+        "",
     ]);
     let verb = prop_oneof![
-        Just("push".to_owned()), Just("git push".to_owned()), Just("Force_Push".to_owned()), Just("force-push main".to_owned()),
-        Just("fetch".to_owned()), Just(" push _x main".to_owned()), text(),
+        Just("push".to_owned()),
+        Just("git push".to_owned()),
+        Just("Force_Push".to_owned()),
+        Just("force-push main".to_owned()),
+        Just("fetch".to_owned()),
+        Just(" push _x main".to_owned()),
+        text(),
     ];
-    let workspace = prop_oneof![Just("/a/b".to_owned()), Just("/".to_owned()), Just("C:\\a".to_owned()), text()];
-    let few = prop_oneof![Just("a".to_owned()), Just("read".to_owned()), Just(String::new()), piece()];
+    let workspace = prop_oneof![
+        Just("/a/b".to_owned()),
+        Just("/".to_owned()),
+        Just("C:\\a".to_owned()),
+        text()
+    ];
+    let few = prop_oneof![
+        Just("a".to_owned()),
+        Just("read".to_owned()),
+        Just(String::new()),
+        piece()
+    ];
     (
         action,
         prop::option::weighted(0.95, text()),
@@ -161,16 +211,21 @@ fn request() -> impl Strategy<Value = Value> {
         prop::option::weighted(0.3, few),
         prop::option::weighted(0.4, workspace),
     )
-        .prop_map(|(action_type, target, operation, requested, server, tool, capability, workspace)| {
-            json!({"action_type": action_type, "target": target, "operation": operation,
+        .prop_map(
+            |(action_type, target, operation, requested, server, tool, capability, workspace)| {
+                json!({"action_type": action_type, "target": target, "operation": operation,
                    "requested_operation": requested, "server": server, "tool": tool,
                    "capability": capability, "workspace": workspace})
-        })
+            },
+        )
 }
 
 /// How many cases; each is one policy with eight requests.
+#[expect(clippy::disallowed_methods, reason = "tests have no settings")]
 fn cases() -> u32 {
-    let asked = std::env::var("CAVRA_PROPERTY_CASES").ok().and_then(|text| text.parse::<u32>().ok());
+    let asked = std::env::var("CAVRA_PROPERTY_CASES")
+        .ok()
+        .and_then(|text| text.parse::<u32>().ok());
     asked.unwrap_or(50_000) / 8
 }
 

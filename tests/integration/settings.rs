@@ -7,7 +7,10 @@ use cavra::pilot::Mode;
 use integration_tests::cavra;
 
 fn env(pairs: &[(Setting, &str)]) -> BTreeMap<Setting, String> {
-    pairs.iter().map(|(setting, value)| (*setting, (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(setting, value)| (*setting, (*value).to_owned()))
+        .collect()
 }
 
 #[test]
@@ -17,7 +20,11 @@ fn every_default_is_accepted_and_is_what_nothing_gives() {
     let given: Vec<_> = Setting::ALL.iter().map(|it| (*it, it.default())).collect();
     assert_eq!(Config::read(&env(&given), &env(&[])).unwrap(), defaults);
     let empty: Vec<_> = Setting::ALL.iter().map(|it| (*it, "")).collect();
-    assert_eq!(Config::read(&env(&[]), &env(&empty)).unwrap(), defaults, "empty means unset");
+    assert_eq!(
+        Config::read(&env(&[]), &env(&empty)).unwrap(),
+        defaults,
+        "empty means unset"
+    );
 }
 
 #[test]
@@ -31,17 +38,27 @@ fn a_flag_wins_over_the_environment() {
         .env("CAVRA_GO_BACKEND_MODE", "shadow")
         .run();
     assert_eq!(output.json()["backend_mode"], "disabled");
-    let output = cavra(["evaluate", "read_file", "a", "--json"]).env("CAVRA_GO_BACKEND_MODE", " SHADOW ").run();
+    let output = cavra(["evaluate", "read_file", "a", "--json"])
+        .env("CAVRA_GO_BACKEND_MODE", " SHADOW ")
+        .run();
     assert_eq!(output.json()["backend_mode"], "shadow");
 }
 
 #[test]
 fn all_faults_are_told_at_once_by_name_and_value() {
-    let output = cavra(["evaluate", "read_file", "a", "--evaluate-fuel", "-1", "--timeout-seconds", "inf"])
-        .env("CAVRA_GO_BACKEND_MODE", "enforced")
-        .env("CAVRA_GO_ROLLBACK_DRILL_MAX_AGE_DAYS", "0")
-        .env("CAVRA_MEMORY_BYTES", "64MiB")
-        .run();
+    let output = cavra([
+        "evaluate",
+        "read_file",
+        "a",
+        "--evaluate-fuel",
+        "-1",
+        "--timeout-seconds",
+        "inf",
+    ])
+    .env("CAVRA_GO_BACKEND_MODE", "enforced")
+    .env("CAVRA_GO_ROLLBACK_DRILL_MAX_AGE_DAYS", "0")
+    .env("CAVRA_MEMORY_BYTES", "64MiB")
+    .run();
     assert_eq!(output.code, Some(3));
     assert_eq!(output.stdout, "");
     for part in [
@@ -61,11 +78,17 @@ fn numbers_must_be_finite_and_positive() {
     for value in ["nan", "inf", "-1", "0", "x", "1e400", "-0"] {
         for setting in [Setting::TimeoutSeconds, Setting::RollbackDrillDueSoonDays] {
             let faults = Config::read(&env(&[(setting, value)]), &env(&[])).unwrap_err();
-            assert_eq!((faults.0.len(), faults.0[0].setting, faults.0[0].value.as_str()), (1, setting, value));
+            assert_eq!(
+                (faults.0.len(), faults.0[0].setting, faults.0[0].value.as_str()),
+                (1, setting, value)
+            );
         }
     }
     for value in ["0", "-5", "1.5", "18446744073709551616"] {
-        assert!(Config::read(&env(&[(Setting::LoadFuel, value)]), &env(&[])).is_err(), "{value}");
+        assert!(
+            Config::read(&env(&[(Setting::LoadFuel, value)]), &env(&[])).is_err(),
+            "{value}"
+        );
     }
     assert!(Config::read(&env(&[(Setting::TimeoutSeconds, "0.25")]), &env(&[])).is_ok());
 }
@@ -77,7 +100,11 @@ fn a_value_that_is_not_utf8_is_refused() {
         .env("CAVRA_GO_RUNTIME_PATH", std::ffi::OsStr::from_bytes(b"a\xffb"))
         .run();
     assert_eq!(output.code, Some(3));
-    assert!(output.stderr.contains("CAVRA_GO_RUNTIME_PATH") && output.stderr.contains("UTF-8"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("CAVRA_GO_RUNTIME_PATH") && output.stderr.contains("UTF-8"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]

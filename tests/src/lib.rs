@@ -19,7 +19,9 @@ pub fn binary() -> PathBuf {
 
 /// A misbehaving module by name.
 pub fn misbehaving(name: &str) -> PathBuf {
-    root().join("target/modules/misbehaving").join(format!("{name}.wasm"))
+    root()
+        .join("target/modules/misbehaving")
+        .join(format!("{name}.wasm"))
 }
 
 /// One run of `cavra`.
@@ -70,10 +72,19 @@ impl Cavra {
     }
 
     /// Runs it with `input` on standard input.
-    #[expect(clippy::expect_used, reason = "a test that cannot start the binary cannot go on")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that cannot start the binary cannot go on"
+    )]
     pub fn run_with(mut self, input: &[u8]) -> Output {
-        self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = self.0.spawn().expect("dist/bin/cavra starts; run `make build` first");
+        self.0
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = self
+            .0
+            .spawn()
+            .expect("dist/bin/cavra starts; run `make build` first");
         let mut stdin = child.stdin.take().expect("standard input is piped");
         let input = input.to_vec();
         // The binary may answer before it has read everything.
@@ -92,8 +103,7 @@ impl Output {
     /// Standard output as one JSON document.
     #[expect(clippy::panic, reason = "a test that gets no JSON cannot go on")]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}\n{}", self.stdout, self.stderr))
     }
 
     /// Standard output as JSON lines.

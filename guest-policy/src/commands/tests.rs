@@ -331,6 +331,8 @@ fn a_push_to_a_protected_branch_is_blocked_wherever_it_stands() {
         "git push origin main 2>&1 | tail -5",
         "id; git push origin main",
         "git push origin main >log",
+        "git push origin main\\\n; ls",
+        "git push origin main\\",
     ] {
         assert_eq!(judge(line), by(PROTECTED, "main"), "{line}");
     }

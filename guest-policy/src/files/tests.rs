@@ -192,9 +192,16 @@ fn no_pattern_that_matches_is_ruled_out() {
             let target = format!("{one}{two}{three}{four}");
             for workspace in [None, Some("/a"), Some("a"), Some("C:\\a"), Some(target.as_str())] {
                 let path = Path::new(&target, workspace);
+                let matches = |pattern: &&PathPattern| path.forms.iter().any(|form| pattern.matches(form));
+                let expected = list
+                    .patterns
+                    .iter()
+                    .find(matches)
+                    .map(|pattern| pattern.source.as_str());
+                assert_eq!(list.first_match(&path), expected, "{target:?} in {workspace:?}");
                 assert_eq!(
-                    list.possible_in(&target).first_match(&path),
-                    list.first_match(&path),
+                    list.possible_in(&format!("x {target}")).first_match(&path),
+                    expected,
                     "{target:?} in {workspace:?}"
                 );
             }

@@ -101,7 +101,6 @@ fn quotes_and_escapes_are_removed() {
         ["a\\b", "a\\b", "$`\"\\", "a"]
     );
     assert_eq!(words("'it'\\''s' \"'\" '\"'"), ["it's", "'", "\""]);
-    assert_eq!(words("a\\"), ["a\\"]);
 }
 
 #[test]
@@ -114,6 +113,19 @@ fn an_empty_word_exists_if_it_is_quoted() {
 fn a_newline_after_a_backslash_vanishes() {
     assert_eq!(words("a\\\nb \"c\\\nd\""), ["ab", "cd"]);
     assert_eq!(words("'a\\\nb'"), ["a\\\nb"]);
+}
+
+/// The newline that it stood before may have been trimmed away.
+#[test]
+fn a_backslash_at_the_end_of_a_part_vanishes() {
+    assert_eq!(words("a\\"), ["a"]);
+    assert_eq!(words("a \\"), ["a"]);
+    assert_eq!(words("a\\\\"), ["a\\"]);
+    assert_eq!(words("'a\\'"), ["a\\"]);
+    let line = split("a\\\n; b\\ & c\\");
+    let words: Vec<Vec<&str>> = line.parts.iter().map(|part| part.words().collect()).collect();
+    assert_eq!(words, [["a"], ["b"], ["c"]]);
+    assert!(line.opaque && !is_opaque("b\\ & c\\"));
 }
 
 #[test]

@@ -21,7 +21,11 @@ pub struct ComponentBackend {
 impl ComponentBackend {
     /// Brings a module and what it judges by together.
     pub fn new(module: Module, policy: Arc<CompiledPolicy>, registry: Option<Arc<TrustRegistry>>) -> Self {
-        Self { module, policy, registry }
+        Self {
+            module,
+            policy,
+            registry,
+        }
     }
 }
 
@@ -40,6 +44,9 @@ pub struct MissingBackend(pub Fault);
 
 impl Backend for MissingBackend {
     fn evaluate(&self, _: &Request) -> Attempt {
-        Attempt { outcome: Err(self.0.clone()), usage: Default::default() }
+        Attempt {
+            outcome: Err(self.0.clone()),
+            usage: Default::default(),
+        }
     }
 }

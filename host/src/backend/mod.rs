@@ -47,10 +47,26 @@ pub struct Usage {
     pub fuel_used: Option<u64>,
     /// Wall-clock time of the whole attempt, in microseconds.
     pub microseconds: u64,
+    /// Where the time went; none for a native process.
+    pub stages: Option<Stages>,
     /// The largest size of all linear memories together, in bytes; none for a native process.
     pub peak_memory_bytes: Option<u64>,
     /// The engine's configuration: fuel is equal only where this is. None for a native process.
     pub engine_fingerprint: Option<String>,
+}
+
+/// How long the stages of one evaluation in a sandbox took, in nanoseconds; 0
+/// where it did not get so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stages {
+    /// Making the store and the instance.
+    pub instantiate_ns: u64,
+    /// Handing over policy and registry.
+    pub load_ns: u64,
+    /// Judging.
+    pub evaluate_ns: u64,
+    /// Taking instance and store away.
+    pub drop_ns: u64,
 }
 
 impl Usage {

@@ -64,7 +64,9 @@ impl EvaluateArgs {
         let config = self.settings.config()?;
         if self.action_type == "-" {
             if let Some(target) = &self.target {
-                return Err(Failure::Input(format!("`-` reads requests from standard input; remove `{target}`")));
+                return Err(Failure::Input(format!(
+                    "`-` reads requests from standard input; remove `{target}`"
+                )));
             }
             let host = open_host(config, Allocation::Pooled(STREAM_INSTANCES))?;
             return stream::run(&host, self.check);
@@ -132,8 +134,18 @@ fn show(answer: &Evaluation) -> Result<(), Failure> {
         Some(false) => ", the backends differ",
         None => "",
     };
-    row("backend", &format!("{} in mode {}{parity}", answer.selected_backend.as_str(), answer.backend_mode));
-    let code = answer.fallback_code.map(|code| format!(" ({code})")).unwrap_or_default();
+    row(
+        "backend",
+        &format!(
+            "{} in mode {}{parity}",
+            answer.selected_backend.as_str(),
+            answer.backend_mode
+        ),
+    );
+    let code = answer
+        .fallback_code
+        .map(|code| format!(" ({code})"))
+        .unwrap_or_default();
     if !answer.fallback_reason.is_empty() {
         row("note", &format!("{}{code}", answer.fallback_reason));
     }

@@ -54,7 +54,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Judge one request, or many from standard input
-    Evaluate(evaluate::EvaluateArgs),
+    Evaluate(Box<evaluate::EvaluateArgs>),
     /// The pilot: its reports, and its evaluation under the contract's name
     #[command(subcommand)]
     Runtime(runtime::RuntimeCommand),
@@ -105,7 +105,11 @@ impl From<PolicyError> for Failure {
 
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
-        if error.is_io() { Self::Output(error.into()) } else { Self::Internal(error.to_string()) }
+        if error.is_io() {
+            Self::Output(error.into())
+        } else {
+            Self::Internal(error.to_string())
+        }
     }
 }
 
@@ -164,5 +168,10 @@ fn open_host(config: Config, allocation: Allocation) -> Result<Host, Failure> {
 }
 
 fn surroundings(allocation: Allocation, supervisor: PathBuf) -> Surroundings {
-    Surroundings { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), allocation, supervisor }
+    Surroundings {
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        allocation,
+        supervisor,
+    }
 }

@@ -1,20 +1,29 @@
 //! `cavra module`: a look at a component before it is used.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, output};
+use crate::backend::{Backend, ComponentBackend, Stages};
 use crate::builtin;
 use crate::host::read_module;
+use crate::model::{DEFAULT_POLICY_PACK, Request};
+use crate::policy::{Catalog, PackId};
 use crate::sandbox::{Allocation, Description, EVALUATOR, Engine, Module};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModuleCommand {
     /// Check a component as the host would, and say what it is
     Inspect(InspectArgs),
+    /// Time a component's evaluations, stage by stage, each in a fresh instance
+    #[command(after_help = "\
+Example:
+  cavra module bench builtin:fastpath --policy-pack cavra-pci-dss --evaluations 10000")]
+    Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -24,6 +33,23 @@ pub(super) struct InspectArgs {
     /// Print as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// A component, or `builtin:reference` or `builtin:fastpath`
+    module: String,
+    /// The pack to judge by
+    #[arg(long, value_name = "ID", default_value = DEFAULT_POLICY_PACK)]
+    policy_pack: String,
+    /// The command line to judge
+    #[arg(long, default_value = "npm test 2>&1 | tail -20")]
+    command: String,
+    /// How often
+    #[arg(long, default_value = "2000", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    evaluations: u32,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -41,32 +67,43 @@ struct Inspection<'a> {
 
 impl ModuleCommand {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let Self::Inspect(args) = self;
-        let bytes = match builtin::module(&args.module) {
-            Some(bytes) => bytes.map_err(Failure::Input)?.to_vec(),
-            None => read_module(Path::new(&PathBuf::from(&args.module)))
-                .map_err(|e| Failure::Input(format!("`{}`: {e}", args.module)))?,
-        };
-        let limits = args.settings.config()?.limits;
-        let engine = Engine::new(Allocation::OnDemand, limits).map_err(|e| Failure::Internal(e.to_string()))?;
-        let module =
-            Module::new(&engine, &bytes).map_err(|e| Failure::Input(format!("`{}`: {e}", args.module)))?;
-        let inspection = Inspection {
-            module: &args.module,
-            bytes: bytes.len(),
-            sha256: module.sha256(),
-            exports: EVALUATOR,
-            imports: module.imports(),
-            description: module.description(),
-            engine_fingerprint: engine.fingerprint(),
-        };
-        if args.json {
-            output::json(&inspection)?;
-        } else {
-            show(&inspection)?;
+        match self {
+            Self::Inspect(args) => inspect(&args),
+            Self::Bench(args) => bench(args),
         }
-        Ok(Exit::Done)
     }
+}
+
+/// The module that `name` stands for, and its size in bytes.
+fn open(name: &str, allocation: Allocation, settings: &SettingsArgs) -> Result<(Module, usize), Failure> {
+    let told = |problem: String| Failure::Input(format!("`{name}`: {problem}"));
+    let bytes = match builtin::module(name) {
+        Some(bytes) => bytes.map_err(Failure::Input)?.to_vec(),
+        None => read_module(Path::new(name)).map_err(told)?,
+    };
+    let limits = settings.config()?.limits;
+    let engine = Engine::new(allocation, limits).map_err(|e| Failure::Internal(e.to_string()))?;
+    let module = Module::new(&engine, &bytes).map_err(|e| told(e.to_string()))?;
+    Ok((module, bytes.len()))
+}
+
+fn inspect(args: &InspectArgs) -> Result<Exit, Failure> {
+    let (module, bytes) = open(&args.module, Allocation::OnDemand, &args.settings)?;
+    let inspection = Inspection {
+        module: &args.module,
+        bytes,
+        sha256: module.sha256(),
+        exports: EVALUATOR,
+        imports: module.imports(),
+        description: module.description(),
+        engine_fingerprint: module.engine().fingerprint(),
+    };
+    if args.json {
+        output::json(&inspection)?;
+    } else {
+        show(&inspection)?;
+    }
+    Ok(Exit::Done)
 }
 
 fn show(it: &Inspection<'_>) -> Result<(), Failure> {
@@ -81,4 +118,42 @@ fn show(it: &Inspection<'_>) -> Result<(), Failure> {
     table.add_row(vec!["sha256", it.sha256]);
     table.add_row(vec!["engine", it.engine_fingerprint]);
     output::text(&table.to_string())
+}
+
+fn bench(args: BenchArgs) -> Result<Exit, Failure> {
+    let (module, _) = open(&args.module, Allocation::Pooled(2), &args.settings)?;
+    let id = PackId::new(&args.policy_pack).map_err(|e| Failure::Input(e.to_string()))?;
+    let policy = Catalog::builtin().compile(&id, &[])?;
+    let backend = ComponentBackend::new(module, Arc::new(policy), None);
+    let request = Request {
+        action_type: "execute_command".to_owned(),
+        target: Some(args.command),
+        policy_pack: args.policy_pack,
+        ..Request::default()
+    };
+    let mut taken = Vec::new();
+    for _ in 0..args.evaluations {
+        let attempt = backend.evaluate(&request);
+        attempt.outcome.map_err(|fault| Failure::Internal(fault.to_string()))?;
+        taken.extend(attempt.usage.stages);
+    }
+    let mut table = output::table(&["stage", "p50 µs", "p99 µs"]);
+    type Stage = fn(&Stages) -> u64;
+    let stages: [(&str, Stage); 5] = [
+        ("instantiate", |it| it.instantiate_ns),
+        ("load", |it| it.load_ns),
+        ("evaluate", |it| it.evaluate_ns),
+        ("drop", |it| it.drop_ns),
+        ("together", |it| {
+            it.instantiate_ns.saturating_add(it.load_ns).saturating_add(it.evaluate_ns).saturating_add(it.drop_ns)
+        }),
+    ];
+    for (name, stage) in stages {
+        let mut sorted: Vec<u64> = taken.iter().map(stage).collect();
+        sorted.sort_unstable();
+        let micros = |percent| format!("{:.1}", output::percentile(&sorted, percent) as f64 / 1000.0);
+        table.add_row(vec![name.to_owned(), micros(50), micros(99)]);
+    }
+    output::text(&format!("{} evaluations, each in a fresh instance\n{table}", taken.len()))?;
+    Ok(Exit::Done)
 }

@@ -38,9 +38,16 @@ pub(super) fn complain(message: &str) {
 /// An empty table with a header.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).enforce_styling().set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(presets::NOTHING)
+        .enforce_styling()
+        .set_content_arrangement(ContentArrangement::Disabled);
     if !header.is_empty() {
-        table.set_header(header.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+        table.set_header(
+            header
+                .iter()
+                .map(|name| Cell::new(name).add_attribute(Attribute::Bold)),
+        );
     }
     table
 }
@@ -59,10 +66,24 @@ pub(super) fn mark(word: &str, good: bool) -> Cell {
     Cell::new(word).fg(if good { Color::Green } else { Color::Red })
 }
 
+/// The value of `sorted` below or at which `percent` of all lie; 0 of none.
+pub(super) fn percentile(sorted: &[u64], percent: usize) -> u64 {
+    let rank = sorted.len().saturating_mul(percent).div_ceil(100).saturating_sub(1);
+    sorted.get(rank).copied().unwrap_or_default()
+}
+
 /// One line of text for a cell: control characters shown, long text cut.
 pub(super) fn short(text: &str, length: usize) -> String {
-    let mut shown: String =
-        text.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect();
+    let mut shown: String = text
+        .chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_debug().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect();
     if shown.chars().count() > length {
         shown = shown.chars().take(length.saturating_sub(1)).collect();
         shown.push('…');

@@ -16,7 +16,9 @@ pub(super) enum PolicyCommand {
     /// The packs that there are
     List(ListArgs),
     /// Merge a pack with what it inherits and print it as canonical JSON with a digest
-    #[command(after_help = "Example:\n  cavra policy compile --policy-pack cavra-pci-dss --overlay team.yaml > policy.json")]
+    #[command(
+        after_help = "Example:\n  cavra policy compile --policy-pack cavra-pci-dss --overlay team.yaml > policy.json"
+    )]
     Compile(CompileArgs),
     /// Check a pack, a file or a folder of packs, and say what is carried but not evaluated
     Validate(ValidateArgs),
@@ -123,15 +125,27 @@ fn list(args: &ListArgs) -> Result<Exit, Failure> {
             Origin::Directory => "directory",
         };
         let about = pack.error.as_deref().unwrap_or(&pack.title);
-        table.add_row(vec![pack.id.as_str(), &pack.version, origin, &output::short(about, 100)]);
+        table.add_row(vec![
+            pack.id.as_str(),
+            &pack.version,
+            origin,
+            &output::short(about, 100),
+        ]);
     }
     output::text(&table.to_string())?;
     Ok(Exit::Done)
 }
 
 fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
-    let overlays = args.overlay.iter().map(|path| Overlay::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let policy = args.packs.catalog()?.compile(&pack_id(&args.policy_pack)?, &overlays)?;
+    let overlays = args
+        .overlay
+        .iter()
+        .map(|path| Overlay::read(path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let policy = args
+        .packs
+        .catalog()?
+        .compile(&pack_id(&args.policy_pack)?, &overlays)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", policy.json())?;
     out.flush()?;
@@ -145,13 +159,21 @@ fn validate_path(args: &ValidateArgs) -> Result<Exit, Failure> {
     } else {
         show_report(&report)?;
     }
-    Ok(if report.is_valid() { Exit::Done } else { Exit::Usage })
+    Ok(if report.is_valid() {
+        Exit::Done
+    } else {
+        Exit::Usage
+    })
 }
 
 fn show_report(report: &ValidationReport) -> Result<(), Failure> {
     let mut text = String::new();
     for file in &report.files {
-        let state = if file.errors.is_empty() { "valid" } else { "not valid" };
+        let state = if file.errors.is_empty() {
+            "valid"
+        } else {
+            "not valid"
+        };
         text.push_str(&format!("{}: {state}\n", file.file));
         for error in &file.errors {
             text.push_str(&format!("  error: {error}\n"));
@@ -221,20 +243,30 @@ fn explain(args: ExplainArgs) -> Result<Exit, Failure> {
         policy_pack: args.policy_pack,
         ..Request::default()
     };
-    let request = Request::from_json(&serde_json::to_vec(&described)?).map_err(|e| Failure::Input(e.to_string()))?;
+    let request =
+        Request::from_json(&serde_json::to_vec(&described)?).map_err(|e| Failure::Input(e.to_string()))?;
     let pair = examiner()?.pair(catalog.compile(&id, &[])?, None);
-    let (it, differences) = pair.judge(&request).map_err(|e| Failure::Internal(e.to_string()))?;
+    let (it, differences) = pair
+        .judge(&request)
+        .map_err(|e| Failure::Internal(e.to_string()))?;
     let mut table = output::table(&[]);
     table.add_row(vec!["decision".into(), output::verdict(it.verdict)]);
     table.add_row(vec!["rule", &format!("{} ({})", it.rule_id, it.severity)]);
     if let Some(pattern) = &it.matched_pattern {
-        table.add_row(vec!["pattern", &format!("`{pattern}`{}", origin(&catalog, &id, pattern)?)]);
+        table.add_row(vec![
+            "pattern",
+            &format!("`{pattern}`{}", origin(&catalog, &id, pattern)?),
+        ]);
     }
     if let Some(group) = &it.approver_group {
         table.add_row(vec!["approver", group]);
     }
     table.add_row(vec!["reason", &output::short(&it.reason, 400)]);
-    let agree = if differences.is_empty() { "both evaluators agree".to_owned() } else { differences.join("\n") };
+    let agree = if differences.is_empty() {
+        "both evaluators agree".to_owned()
+    } else {
+        differences.join("\n")
+    };
     table.add_row(vec!["parity", &agree]);
     output::text(&table.to_string())?;
     Ok(Exit::Done)

@@ -14,7 +14,7 @@ pub(super) enum RuntimeCommand {
     /// Whether the fast path can be run at all
     GoPilotReadiness(ReportArgs),
     /// Judge one request, or many from standard input (as `cavra evaluate`)
-    GoPilotEvaluate(EvaluateArgs),
+    GoPilotEvaluate(Box<EvaluateArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -42,7 +42,11 @@ impl RuntimeCommand {
                     show(&report)?;
                 }
                 let ready = report.status == ReportStatus::Ready;
-                Ok(if args.check && !ready { Exit::Blocked } else { Exit::Done })
+                Ok(if args.check && !ready {
+                    Exit::Blocked
+                } else {
+                    Exit::Done
+                })
             }
         }
     }
@@ -58,6 +62,14 @@ fn show(report: &ReadinessReport) -> Result<(), Failure> {
             output::short(&check.message, 160).into(),
         ]);
     }
-    let notes: String = report.operator_notes.iter().map(|note| format!("\n  {note}")).collect();
-    output::text(&format!("readiness in mode {}: {}\n{table}{notes}", report.mode, report.status.as_str()))
+    let notes: String = report
+        .operator_notes
+        .iter()
+        .map(|note| format!("\n  {note}"))
+        .collect();
+    output::text(&format!(
+        "readiness in mode {}: {}\n{table}{notes}",
+        report.mode,
+        report.status.as_str()
+    ))
 }

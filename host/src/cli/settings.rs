@@ -21,7 +21,9 @@ impl SettingsArgs {
 
 impl Args for SettingsArgs {
     fn augment_args(command: Command) -> Command {
-        Setting::ALL.iter().fold(command, |command, setting| command.arg(flag(*setting)))
+        Setting::ALL
+            .iter()
+            .fold(command, |command, setting| command.arg(flag(*setting)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -65,6 +67,8 @@ fn flag(setting: Setting) -> Arg {
                 | Setting::PolicyDir
                 | Setting::TimeoutSeconds
         ))
+        // So that `--evaluate-fuel -1` is told with all other faults.
+        .allow_negative_numbers(true)
         // An empty value stands for the default, so it is not refused here.
         .value_parser(clap::builder::ValueParser::string())
 }

@@ -64,7 +64,10 @@ impl Formatter for OneLine {
         let mut rest = fragment;
         while let Some((before, end)) = rest.split_once(['\u{85}', '\u{2028}', '\u{2029}']) {
             writer.write_all(before.as_bytes())?;
-            let ended = rest.get(before.len()..).and_then(|text| text.chars().next()).unwrap_or_default();
+            let ended = rest
+                .get(before.len()..)
+                .and_then(|text| text.chars().next())
+                .unwrap_or_default();
             write!(writer, "\\u{:04x}", u32::from(ended))?;
             rest = end;
         }

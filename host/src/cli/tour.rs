@@ -56,7 +56,10 @@ What to try next
   cavra --help";
 
 fn settings(pairs: &[(Setting, &str)]) -> Result<Config, Failure> {
-    let flags: BTreeMap<Setting, String> = pairs.iter().map(|(setting, value)| (*setting, (*value).to_owned())).collect();
+    let flags: BTreeMap<Setting, String> = pairs
+        .iter()
+        .map(|(setting, value)| (*setting, (*value).to_owned()))
+        .collect();
     // The tour shows the same whatever the environment holds.
     Ok(Config::read(&flags, &BTreeMap::new())?)
 }
@@ -69,9 +72,15 @@ fn day(text: &str, registry: &str) -> Result<(), Failure> {
         (Setting::RegistryPath, registry),
     ])?;
     let host = open_host(config, Allocation::Pooled(4))?;
-    let mut table = output::table(&["#", "action", "target", "decision", "rule", "backend", "parity", "µs"]);
+    let mut table = output::table(&[
+        "#", "action", "target", "decision", "rule", "backend", "parity", "µs",
+    ]);
     let mut summary = Summary::default();
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+    for (index, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
         let number = index.saturating_add(1);
         let request = Request::from_json(line.as_bytes())
             .map_err(|e| Failure::Input(format!("line {number} of the session: {e}")))?;
@@ -106,7 +115,12 @@ fn parity(answer: &Evaluation) -> comfy_table::Cell {
 
 fn micros(answer: &Evaluation) -> u64 {
     let sandbox = &answer.sandbox;
-    sandbox.reference.iter().chain(&sandbox.fastpath).map(|usage| usage.microseconds).sum()
+    sandbox
+        .reference
+        .iter()
+        .chain(&sandbox.fastpath)
+        .map(|usage| usage.microseconds)
+        .sum()
 }
 
 #[derive(Default)]
@@ -129,18 +143,12 @@ impl Summary {
         self.fallbacks = self.fallbacks.saturating_add(usize::from(answer.fallback_used));
         self.micros.push(micros);
     }
-
-    /// The value below which `percent` of all lie.
-    fn percentile(&self, percent: usize) -> u64 {
-        let mut sorted = self.micros.clone();
-        sorted.sort_unstable();
-        let rank = sorted.len().saturating_mul(percent).div_ceil(100).saturating_sub(1);
-        sorted.get(rank).copied().unwrap_or_default()
-    }
 }
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut sorted = self.micros.clone();
+        sorted.sort_unstable();
         write!(
             f,
             "{} actions: {} allowed, {} need approval, {} blocked; {} fallbacks; both evaluations together p50 {} µs, p99 {} µs",
@@ -149,8 +157,8 @@ impl std::fmt::Display for Summary {
             self.approvals,
             self.blocked,
             self.fallbacks,
-            self.percentile(50),
-            self.percentile(99),
+            output::percentile(&sorted, 50),
+            output::percentile(&sorted, 99),
         )
     }
 }
@@ -166,11 +174,20 @@ const MISBEHAVING: [(&str, &str); 5] = [
 
 fn safety_net(folder: Option<&std::path::Path>) -> Result<(), Failure> {
     let Some(folder) = folder else {
-        return output::text("\nThe safety net: pass --misbehaving DIR with modules that spin, trap or lie to see it at work.");
+        return output::text(
+            "\nThe safety net: pass --misbehaving DIR with modules that spin, trap or lie to see it at work.",
+        );
     };
-    let request = Request::from_json(br#"{"action_type":"git_operation","operation":"push","target":"main"}"#)
-        .map_err(|e| Failure::Internal(e.to_string()))?;
-    let mut table = output::table(&["a fast path that", "decision", "backend", "fallback code", "what the host says"]);
+    let request =
+        Request::from_json(br#"{"action_type":"git_operation","operation":"push","target":"main"}"#)
+            .map_err(|e| Failure::Internal(e.to_string()))?;
+    let mut table = output::table(&[
+        "a fast path that",
+        "decision",
+        "backend",
+        "fallback code",
+        "what the host says",
+    ]);
     for (name, what) in MISBEHAVING {
         let path = folder.join(format!("{name}.wasm")).display().to_string();
         let config = settings(&[
@@ -183,7 +200,11 @@ fn safety_net(folder: Option<&std::path::Path>) -> Result<(), Failure> {
             what.into(),
             output::verdict(answer.effective_decision.decision.verdict),
             answer.selected_backend.as_str().into(),
-            answer.fallback_code.map(|code| code.as_str()).unwrap_or("-").into(),
+            answer
+                .fallback_code
+                .map(|code| code.as_str())
+                .unwrap_or("-")
+                .into(),
             output::short(&answer.fallback_reason, 90).into(),
         ]);
     }

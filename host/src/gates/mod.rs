@@ -33,8 +33,16 @@ impl Check {
     /// A check that passes with `Ok`, and does not with `Err`.
     pub fn new(id: &'static str, result: Result<impl Into<String>, impl Into<String>>) -> Self {
         match result {
-            Ok(message) => Self { id, status: CheckStatus::Pass, message: message.into() },
-            Err(message) => Self { id, status: CheckStatus::Warn, message: message.into() },
+            Ok(message) => Self {
+                id,
+                status: CheckStatus::Pass,
+                message: message.into(),
+            },
+            Err(message) => Self {
+                id,
+                status: CheckStatus::Warn,
+                message: message.into(),
+            },
         }
     }
 

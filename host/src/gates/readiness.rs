@@ -86,16 +86,32 @@ impl ReadinessReport {
         };
         let checks = vec![
             Check::new(OPT_IN, opt_in),
-            Check::new(RUNTIME, subject.runtime.as_ref().map(loaded("the fast path is")).map_err(said)),
-            Check::new(POLICY, subject.policy.as_ref().map(loaded("the policy is")).map_err(said)),
+            Check::new(
+                RUNTIME,
+                subject
+                    .runtime
+                    .as_ref()
+                    .map(loaded("the fast path is"))
+                    .map_err(said),
+            ),
+            Check::new(
+                POLICY,
+                subject.policy.as_ref().map(loaded("the policy is")).map_err(said),
+            ),
             Check::new(REGISTRY, registry),
             Check::new(
                 "python_fallback",
-                subject.reference.as_ref().map(loaded("the reference decided a probe; it is")).map_err(said),
+                subject
+                    .reference
+                    .as_ref()
+                    .map(loaded("the reference decided a probe; it is"))
+                    .map_err(said),
             ),
             Check::new(
                 "parity_gate",
-                Ok::<_, String>("decision, rule_id and severity of both backends are compared for every request"),
+                Ok::<_, String>(
+                    "decision, rule_id and severity of both backends are compared for every request",
+                ),
             ),
         ];
         let status = match config.mode {
@@ -125,7 +141,10 @@ impl ReadinessReport {
 
     /// The code of the first check, other than the opt-in, that does not pass.
     pub fn obstacle(&self) -> Option<FallbackCode> {
-        let check = self.checks.iter().find(|check| !check.passes() && check.id != OPT_IN)?;
+        let check = self
+            .checks
+            .iter()
+            .find(|check| !check.passes() && check.id != OPT_IN)?;
         Some(match check.id {
             RUNTIME => FallbackCode::MissingRuntime,
             POLICY | REGISTRY => FallbackCode::MissingPolicy,
@@ -147,7 +166,10 @@ fn notes(checks: &[Check]) -> Vec<String> {
         .map(str::to_owned)
         .collect();
     if notes.is_empty() {
-        notes.push("The reference decides first, always; whatever the fast path does, its decision stands.".to_owned());
+        notes.push(
+            "The reference decides first, always; whatever the fast path does, its decision stands."
+                .to_owned(),
+        );
     }
     notes
 }

@@ -107,12 +107,21 @@ impl Decision {
             ("target", &self.target),
             ("requested_operation", &self.requested_operation),
             ("policy_pack", &self.policy_pack),
-            ("approver_group", self.approver_group.as_deref().unwrap_or_default()),
-            ("matched_pattern", self.matched_pattern.as_deref().unwrap_or_default()),
+            (
+                "approver_group",
+                self.approver_group.as_deref().unwrap_or_default(),
+            ),
+            (
+                "matched_pattern",
+                self.matched_pattern.as_deref().unwrap_or_default(),
+            ),
         ];
         for (name, text) in texts {
             if text.len() > limit {
-                return Err(format!("`{name}` is {} bytes long; at most {limit} are accepted", text.len()));
+                return Err(format!(
+                    "`{name}` is {} bytes long; at most {limit} are accepted",
+                    text.len()
+                ));
             }
             if text.contains('\0') {
                 return Err(format!("`{name}` holds a NUL character"));
@@ -167,7 +176,10 @@ impl IssuedDecision {
     pub fn new(decision: Decision, stamp: Stamp, identity: Identity) -> Self {
         Self {
             policy_id: decision.policy_pack.clone(),
-            evidence_refs: vec![format!("evidence://{}/{}", identity.session_id, stamp.decision_id)],
+            evidence_refs: vec![format!(
+                "evidence://{}/{}",
+                identity.session_id, stamp.decision_id
+            )],
             stamp,
             decision,
             identity,

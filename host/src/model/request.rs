@@ -100,7 +100,9 @@ impl Request {
         if body.len() > MAX_REQUEST_BYTES {
             return Err(RequestError::TooLarge { bytes: body.len() });
         }
-        let text = std::str::from_utf8(body).map_err(|e| RequestError::NotUtf8 { offset: e.valid_up_to() })?;
+        let text = std::str::from_utf8(body).map_err(|e| RequestError::NotUtf8 {
+            offset: e.valid_up_to(),
+        })?;
         Ok(serde_json::from_str(text)?)
     }
 
@@ -169,7 +171,10 @@ impl<'de> Visitor<'de> for RequestVisitor {
         let mut seen: Vec<String> = Vec::with_capacity(12);
         while let Some(key) = map.next_key::<String>()? {
             if seen.contains(&key) || request.extra.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("field `{}` is given twice", printable(&key))));
+                return Err(A::Error::custom(format_args!(
+                    "field `{}` is given twice",
+                    printable(&key)
+                )));
             }
             let slot = match key.as_str() {
                 "action_type" => &mut action_type,
@@ -198,13 +203,19 @@ impl<'de> Visitor<'de> for RequestVisitor {
                 Value::String(text) if text.contains('\0') => return Err(nul(&key)),
                 Value::String(text) => Some(text),
                 other => {
-                    return Err(A::Error::custom(format_args!("field `{key}` must be a string, not {}", kind(&other))));
+                    return Err(A::Error::custom(format_args!(
+                        "field `{key}` must be a string, not {}",
+                        kind(&other)
+                    )));
                 }
             };
             seen.push(key);
         }
-        request.action_type = action_type.ok_or_else(|| A::Error::custom("field `action_type` is missing"))?;
-        request.policy_pack = policy_pack.filter(|id| !id.is_empty()).unwrap_or_else(|| DEFAULT_POLICY_PACK.to_owned());
+        request.action_type =
+            action_type.ok_or_else(|| A::Error::custom("field `action_type` is missing"))?;
+        request.policy_pack = policy_pack
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| DEFAULT_POLICY_PACK.to_owned());
         Ok(request)
     }
 }
@@ -233,7 +244,9 @@ fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(map) => map.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        Value::Object(map) => map
+            .iter()
+            .any(|(key, value)| key.contains('\0') || holds_nul(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -69,7 +69,11 @@ impl Stamps {
 
     fn next(&mut self) -> Stamp {
         let last = self.decision_ids.len().saturating_sub(1);
-        let id = self.decision_ids.get(self.issued.min(last)).cloned().unwrap_or_default();
+        let id = self
+            .decision_ids
+            .get(self.issued.min(last))
+            .cloned()
+            .unwrap_or_default();
         self.issued = self.issued.saturating_add(1);
         Stamp {
             decision_id: id,

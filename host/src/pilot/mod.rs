@@ -34,8 +34,16 @@ pub const PROMOTED_GATES: [(&str, FallbackCode, &str); 5] = [
         FallbackCode::PromotionNotReady,
         "go backend promotion readiness check failed",
     ),
-    ("rollback_readiness", FallbackCode::RollbackNotReady, "go backend rollback readiness check failed"),
-    ("rollback_rehearsal", FallbackCode::RehearsalNotReady, "go backend rollback rehearsal check failed"),
+    (
+        "rollback_readiness",
+        FallbackCode::RollbackNotReady,
+        "go backend rollback readiness check failed",
+    ),
+    (
+        "rollback_rehearsal",
+        FallbackCode::RehearsalNotReady,
+        "go backend rollback rehearsal check failed",
+    ),
     (
         "rollback_drill_history",
         FallbackCode::DrillHistoryNotReady,
@@ -77,7 +85,12 @@ pub fn evaluate(
     let mut answer = Evaluation::new(mode, &stamps, SelectedBackend::Python, issued.clone());
     answer.python_decision = Some(issued);
     answer.sandbox.reference = Some(attempt.usage);
-    let mut pilot = Pilot { mode, request, stamps, answer };
+    let mut pilot = Pilot {
+        mode,
+        request,
+        stamps,
+        answer,
+    };
     pilot.consider(&decision, fast_path, gates);
     pilot.answer
 }
@@ -154,7 +167,9 @@ impl Pilot<'_> {
         self.answer.sandbox.fastpath = Some(usage);
         match outcome {
             Ok(fast) => self.compare(reference, fast),
-            Err(fault) => self.answer.fall_back(fault.code(), format!("go runtime failed: {fault}")),
+            Err(fault) => self
+                .answer
+                .fall_back(fault.code(), format!("go runtime failed: {fault}")),
         }
     }
 

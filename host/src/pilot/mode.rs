@@ -64,9 +64,12 @@ mod tests {
 
     #[test]
     fn modes_are_trimmed_and_case_insensitive() {
-        for (text, mode) in
-            [("", Mode::Disabled), (" \t", Mode::Disabled), (" Shadow\n", Mode::Shadow), ("ENFORCE", Mode::Enforce)]
-        {
+        for (text, mode) in [
+            ("", Mode::Disabled),
+            (" \t", Mode::Disabled),
+            (" Shadow\n", Mode::Shadow),
+            ("ENFORCE", Mode::Enforce),
+        ] {
             assert_eq!(text.parse(), Ok(mode), "{text:?}");
         }
         for text in ["enforced", "off", "promoted!", "disabled,shadow"] {

@@ -31,7 +31,11 @@ pub fn compare(reference: &Decision, fast: &Decision, strictness: Strictness) ->
     let mut differences = Vec::new();
     let mut field = |name, python: Value, go: Value| {
         if python != go {
-            differences.push(Difference { field: name, python, go });
+            differences.push(Difference {
+                field: name,
+                python,
+                go,
+            });
         }
     };
     if reference.verdict != fast.verdict {
@@ -44,9 +48,21 @@ pub fn compare(reference: &Decision, fast: &Decision, strictness: Strictness) ->
         field("severity", json!(reference.severity), json!(fast.severity));
     }
     if strictness == Strictness::Full {
-        field("approver_group", json!(reference.approver_group), json!(fast.approver_group));
-        field("matched_pattern", json!(reference.matched_pattern), json!(fast.matched_pattern));
-        field("requested_operation", json!(reference.requested_operation), json!(fast.requested_operation));
+        field(
+            "approver_group",
+            json!(reference.approver_group),
+            json!(fast.approver_group),
+        );
+        field(
+            "matched_pattern",
+            json!(reference.matched_pattern),
+            json!(fast.matched_pattern),
+        );
+        field(
+            "requested_operation",
+            json!(reference.requested_operation),
+            json!(fast.requested_operation),
+        );
     }
     differences
 }

@@ -18,14 +18,23 @@ struct Fake {
 
 impl Fake {
     fn new(outcome: Result<Decision, Fault>) -> Self {
-        Self { outcome, calls: AtomicUsize::new(0) }
+        Self {
+            outcome,
+            calls: AtomicUsize::new(0),
+        }
     }
 }
 
 impl Backend for Fake {
     fn evaluate(&self, _: &Request) -> Attempt {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        Attempt { outcome: self.outcome.clone(), usage: Usage { kind: "component", ..Usage::default() } }
+        Attempt {
+            outcome: self.outcome.clone(),
+            usage: Usage {
+                kind: "component",
+                ..Usage::default()
+            },
+        }
     }
 }
 
@@ -43,7 +52,9 @@ impl Gates for FakeGates {
     }
 
     fn promoted(&self, key: &'static str) -> Option<(bool, Value)> {
-        self.promoted.get(key).map(|ready| (*ready, json!({"ready": ready})))
+        self.promoted
+            .get(key)
+            .map(|ready| (*ready, json!({"ready": ready})))
     }
 }
 
@@ -65,7 +76,8 @@ impl IdSource for Counted {
 }
 
 fn request() -> Request {
-    Request::from_json(br#"{"action_type":"execute_command","target":" terraform plan ","session_id":"s1"}"#).unwrap()
+    Request::from_json(br#"{"action_type":"execute_command","target":" terraform plan ","session_id":"s1"}"#)
+        .unwrap()
 }
 
 fn allow() -> Decision {
@@ -99,17 +111,34 @@ fn ready(mode: Mode) -> FakeGates {
 }
 
 fn run(mode: Mode, reference: &Fake, fast: &Fake, gates: &FakeGates) -> Evaluation {
-    evaluate(mode, reference, fast, gates, &request(), Stamps::draw(&Fixed, &Counted::default()))
+    evaluate(
+        mode,
+        reference,
+        fast,
+        gates,
+        &request(),
+        Stamps::draw(&Fixed, &Counted::default()),
+    )
 }
 
 fn agreed(mode: Mode) -> Evaluation {
-    run(mode, &Fake::new(Ok(allow())), &Fake::new(Ok(allow())), &ready(mode))
+    run(
+        mode,
+        &Fake::new(Ok(allow())),
+        &Fake::new(Ok(allow())),
+        &ready(mode),
+    )
 }
 
 #[test]
 fn disabled_runs_only_the_reference() {
     let fast = Fake::new(Ok(allow()));
-    let answer = run(Mode::Disabled, &Fake::new(Ok(allow())), &fast, &ready(Mode::Disabled));
+    let answer = run(
+        Mode::Disabled,
+        &Fake::new(Ok(allow())),
+        &fast,
+        &ready(Mode::Disabled),
+    );
     assert_eq!(answer.selected_backend, SelectedBackend::Python);
     assert!(!answer.fallback_used);
     assert_eq!(answer.fallback_reason, "go backend pilot is disabled");
@@ -154,7 +183,10 @@ fn each_compared_field_closes_the_parity_gate() {
             assert_eq!(answer.selected_backend, SelectedBackend::Python);
             assert_eq!(answer.parity_match, Some(false));
             assert_eq!(answer.fallback_code, Some(FallbackCode::ParityMismatch));
-            assert_eq!(answer.fallback_reason, "go decision diverged from Python parity gate");
+            assert_eq!(
+                answer.fallback_reason,
+                "go decision diverged from Python parity gate"
+            );
             assert_eq!(answer.parity_diff.unwrap()[0].field, field);
             assert!(answer.go_decision.is_some());
         }
@@ -167,7 +199,12 @@ fn fields_that_are_not_compared_do_not_close_the_gate() {
     other.reason = "other words".to_owned();
     other.matched_pattern = None;
     other.approver_group = Some("Somebody".to_owned());
-    let answer = run(Mode::Enforce, &Fake::new(Ok(allow())), &Fake::new(Ok(other)), &ready(Mode::Enforce));
+    let answer = run(
+        Mode::Enforce,
+        &Fake::new(Ok(allow())),
+        &Fake::new(Ok(other)),
+        &ready(Mode::Enforce),
+    );
     assert_eq!(answer.selected_backend, SelectedBackend::Go);
 }
 
@@ -183,13 +220,27 @@ fn an_answer_about_something_else_is_invalid_output() {
         let mut other = allow();
         change(&mut other);
         let fast = Fake::new(Ok(other.clone()));
-        let answer = run(Mode::Enforce, &Fake::new(Ok(allow())), &fast, &ready(Mode::Enforce));
+        let answer = run(
+            Mode::Enforce,
+            &Fake::new(Ok(allow())),
+            &fast,
+            &ready(Mode::Enforce),
+        );
         assert_eq!(answer.fallback_code, Some(FallbackCode::OutputInvalid));
         assert_eq!(answer.parity_match, Some(false));
         assert_eq!(answer.selected_backend, SelectedBackend::Python);
 
-        let answer = run(Mode::Enforce, &Fake::new(Ok(other)), &Fake::new(Ok(allow())), &ready(Mode::Enforce));
-        assert_eq!(answer.selected_backend, SelectedBackend::None, "the reference is held to it too");
+        let answer = run(
+            Mode::Enforce,
+            &Fake::new(Ok(other)),
+            &Fake::new(Ok(allow())),
+            &ready(Mode::Enforce),
+        );
+        assert_eq!(
+            answer.selected_backend,
+            SelectedBackend::None,
+            "the reference is held to it too"
+        );
     }
 }
 
@@ -210,7 +261,11 @@ fn every_fault_of_the_fast_path_falls_back_with_its_code() {
             let fast = Fake::new(Err(fault.clone()));
             let answer = run(mode, &Fake::new(Ok(allow())), &fast, &ready(mode));
             assert_eq!(answer.fallback_code, Some(fault.code()));
-            assert!(answer.fallback_reason.starts_with("go runtime failed: "), "{}", answer.fallback_reason);
+            assert!(
+                answer.fallback_reason.starts_with("go runtime failed: "),
+                "{}",
+                answer.fallback_reason
+            );
             assert!(answer.go_decision.is_none() && answer.parity_match.is_none());
             assert_eq!(answer.effective_decision.decision, allow());
             assert_eq!(answer.selected_backend, SelectedBackend::Python);
@@ -222,7 +277,12 @@ fn every_fault_of_the_fast_path_falls_back_with_its_code() {
 fn a_failing_reference_leaves_no_authority() {
     for mode in [Mode::Disabled, Mode::Shadow, Mode::Enforce, Mode::Promoted] {
         let fast = Fake::new(Ok(allow()));
-        let answer = run(mode, &Fake::new(Err(Fault::Trap("x".to_owned()))), &fast, &ready(mode));
+        let answer = run(
+            mode,
+            &Fake::new(Err(Fault::Trap("x".to_owned()))),
+            &fast,
+            &ready(mode),
+        );
         let it = &answer.effective_decision.decision;
         assert_eq!((it.verdict, it.severity), (Verdict::Block, Severity::Critical));
         assert_eq!(it.rule_id, "runtime.reference.unavailable");
@@ -238,10 +298,22 @@ fn a_failing_reference_leaves_no_authority() {
 fn readiness_stops_the_fast_path_and_is_attached() {
     type Break = fn(&mut ReadinessSubject);
     let breaks: [(Break, FallbackCode); 4] = [
-        (|it| it.runtime = Err(Fault::MissingRuntime("gone".to_owned())), FallbackCode::MissingRuntime),
-        (|it| it.policy = Err(Fault::MissingPolicy("gone".to_owned())), FallbackCode::MissingPolicy),
-        (|it| it.registry = Some(Err(Fault::MissingPolicy("gone".to_owned()))), FallbackCode::MissingPolicy),
-        (|it| it.reference = Err(Fault::Trap("gone".to_owned())), FallbackCode::NotReady),
+        (
+            |it| it.runtime = Err(Fault::MissingRuntime("gone".to_owned())),
+            FallbackCode::MissingRuntime,
+        ),
+        (
+            |it| it.policy = Err(Fault::MissingPolicy("gone".to_owned())),
+            FallbackCode::MissingPolicy,
+        ),
+        (
+            |it| it.registry = Some(Err(Fault::MissingPolicy("gone".to_owned()))),
+            FallbackCode::MissingPolicy,
+        ),
+        (
+            |it| it.reference = Err(Fault::Trap("gone".to_owned())),
+            FallbackCode::NotReady,
+        ),
     ];
     for mode in [Mode::Shadow, Mode::Enforce, Mode::Promoted] {
         for (change, code) in breaks {
@@ -264,10 +336,19 @@ fn promoted_stops_at_the_first_gate_that_is_not_ready() {
         for (key, _, _) in &PROMOTED_GATES[stop..] {
             gates.promoted.insert(key, false);
         }
-        let answer = run(Mode::Promoted, &Fake::new(Ok(allow())), &Fake::new(Ok(allow())), &gates);
+        let answer = run(
+            Mode::Promoted,
+            &Fake::new(Ok(allow())),
+            &Fake::new(Ok(allow())),
+            &gates,
+        );
         assert_eq!(answer.fallback_code, Some(*code));
         assert_eq!(answer.fallback_reason, *reason);
-        assert_eq!(answer.reports.promoted.len(), stop + 1, "every report made so far is attached");
+        assert_eq!(
+            answer.reports.promoted.len(),
+            stop + 1,
+            "every report made so far is attached"
+        );
         assert_eq!(answer.selected_backend, SelectedBackend::Python);
     }
 }
@@ -276,10 +357,24 @@ fn promoted_stops_at_the_first_gate_that_is_not_ready() {
 fn a_gate_that_nothing_reports_on_is_closed() {
     let mut gates = ready(Mode::Promoted);
     gates.promoted.clear();
-    let answer = run(Mode::Promoted, &Fake::new(Ok(allow())), &Fake::new(Ok(allow())), &gates);
+    let answer = run(
+        Mode::Promoted,
+        &Fake::new(Ok(allow())),
+        &Fake::new(Ok(allow())),
+        &gates,
+    );
     assert_eq!(answer.fallback_code, Some(FallbackCode::PromotionNotReady));
-    let enforced = run(Mode::Enforce, &Fake::new(Ok(allow())), &Fake::new(Ok(allow())), &gates);
-    assert_eq!(enforced.selected_backend, SelectedBackend::Go, "the other modes do not ask");
+    let enforced = run(
+        Mode::Enforce,
+        &Fake::new(Ok(allow())),
+        &Fake::new(Ok(allow())),
+        &gates,
+    );
+    assert_eq!(
+        enforced.selected_backend,
+        SelectedBackend::Go,
+        "the other modes do not ask"
+    );
 }
 
 #[test]
@@ -292,5 +387,8 @@ fn stamps_come_from_the_caller_and_are_the_same_in_a_replay() {
     assert_ne!(python.stamp.decision_id, go.stamp.decision_id);
     assert_eq!(python.stamp.correlation_id, go.stamp.correlation_id);
     assert_eq!(python.stamp.timestamp, "2030-01-02T03:04:05Z");
-    assert_eq!(go.evidence_refs, [format!("evidence://s1/{}", go.stamp.decision_id)]);
+    assert_eq!(
+        go.evidence_refs,
+        [format!("evidence://s1/{}", go.stamp.decision_id)]
+    );
 }

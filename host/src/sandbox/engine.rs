@@ -102,7 +102,10 @@ impl Engine {
     /// that of its slots, or a smaller one.
     #[must_use]
     pub fn with_limits(&self, limits: Limits) -> Self {
-        Self { limits, ..self.clone() }
+        Self {
+            limits,
+            ..self.clone()
+        }
     }
 
     /// The limits of every evaluation.

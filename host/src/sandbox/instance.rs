@@ -10,7 +10,7 @@ use super::limits::{MAX_TEXT_BYTES, MemoryExceeded, MemoryMeter, TableExceeded};
 use super::module::{Description, Module};
 use super::ticker::Ticker;
 use super::wasi::{WaitRefused, WasiState};
-use crate::backend::{Attempt, Usage};
+use crate::backend::{Attempt, Stages, Usage};
 use crate::fault::Fault;
 use crate::model::{Decision, Request, Severity, Verdict};
 
@@ -35,8 +35,10 @@ enum Stage {
 
 fn store(module: &Module) -> wasmtime::Result<Store<StoreState>> {
     let limits = module.engine.limits();
-    let state =
-        StoreState { memory: MemoryMeter::new(limits.memory_bytes), wasi: module.imports_wasi.then(WasiState::new) };
+    let state = StoreState {
+        memory: MemoryMeter::new(limits.memory_bytes),
+        wasi: module.imports_wasi.then(WasiState::new),
+    };
     let mut store = Store::new(&module.engine.wasm, state);
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(HOSTCALL_BYTES);
@@ -51,67 +53,112 @@ pub(crate) fn describe(module: &Module) -> Result<Description, Fault> {
     let fault = |error| classify(module, Stage::Instantiate, &error);
     let mut store = store(module).map_err(fault)?;
     let instance = module.pre.instantiate(&mut store).map_err(fault)?;
-    let it = instance.cavra_enforcement_evaluator().call_describe(&mut store).map_err(fault)?;
-    Ok(Description { name: it.name, version: it.version, semantics_version: it.semantics_version })
+    let it = instance
+        .cavra_enforcement_evaluator()
+        .call_describe(&mut store)
+        .map_err(fault)?;
+    Ok(Description {
+        name: it.name,
+        version: it.version,
+        semantics_version: it.semantics_version,
+    })
 }
 
 /// Judges one request in a fresh instance.
 pub(crate) fn evaluate(module: &Module, policy: &str, registry: Option<&str>, request: &Request) -> Attempt {
     let started = Instant::now();
-    let _ticking = module.engine.ticker.tick();
+    let mut stages = Stages::default();
     let mut usage = Usage {
         kind: "component",
         module_sha256: module.sha256().to_owned(),
         engine_fingerprint: Some(module.engine.fingerprint().to_owned()),
         ..Usage::default()
     };
-    let outcome = match store(module) {
-        Ok(mut store) => {
-            let outcome = judge(module, &mut store, policy, registry, request, &mut usage);
-            usage.peak_memory_bytes = Some(store.data().memory.peak);
-            outcome
-        }
-        Err(error) => Err(classify(module, Stage::Instantiate, &error)),
-    };
+    let outcome = attempt(module, policy, registry, request, &mut usage, &mut stages);
     usage.took(started.elapsed());
+    usage.stages = Some(stages);
     Attempt { outcome, usage }
 }
 
-fn loaded(
+fn attempt(
     module: &Module,
-    store: &mut Store<StoreState>,
     policy: &str,
     registry: Option<&str>,
-) -> Result<PolicyModule, Fault> {
-    let instance = module.pre.instantiate(&mut *store).map_err(|e| classify(module, Stage::Instantiate, &e))?;
+    request: &Request,
+    usage: &mut Usage,
+    stages: &mut Stages,
+) -> Result<Decision, Fault> {
+    let _ticking = module.engine.ticker.tick();
+    let mut lap = Lap(Instant::now());
+    let mut store = store(module).map_err(|e| classify(module, Stage::Instantiate, &e))?;
+    let instance = module.pre.instantiate(&mut store);
+    lap.end(&mut stages.instantiate_ns);
+    let outcome = instance.map_err(|e| classify(module, Stage::Instantiate, &e)).and_then(|instance| {
+        let loaded = load(module, &mut store, &instance, policy, registry);
+        lap.end(&mut stages.load_ns);
+        loaded?;
+        let judged = judge(module, &mut store, &instance, request, usage);
+        lap.end(&mut stages.evaluate_ns);
+        judged
+    });
+    usage.peak_memory_bytes = Some(store.data().memory.peak);
+    drop(store);
+    lap.end(&mut stages.drop_ns);
+    outcome
+}
+
+/// A stopwatch.
+struct Lap(Instant);
+
+impl Lap {
+    fn end(&mut self, nanoseconds: &mut u64) {
+        let began = std::mem::replace(&mut self.0, Instant::now());
+        *nanoseconds = u64::try_from(self.0.duration_since(began).as_nanos()).unwrap_or(u64::MAX);
+    }
+}
+
+fn load(
+    module: &Module,
+    store: &mut Store<StoreState>,
+    instance: &PolicyModule,
+    policy: &str,
+    registry: Option<&str>,
+) -> Result<(), Fault> {
     let answer = instance
         .cavra_enforcement_evaluator()
-        .call_load(&mut *store, policy, registry)
+        .call_load(store, policy, registry)
         .map_err(|e| classify(module, Stage::Load, &e))?;
     answer.map_err(|error| {
         Fault::MissingPolicy(match error {
             wit::LoadError::InvalidPolicy(why) => format!("the module refuses the policy: {}", shorten(&why)),
-            wit::LoadError::InvalidRegistry(why) => format!("the module refuses the registry: {}", shorten(&why)),
+            wit::LoadError::InvalidRegistry(why) => {
+                format!("the module refuses the registry: {}", shorten(&why))
+            }
         })
-    })?;
-    Ok(instance)
+    })
 }
 
 fn judge(
     module: &Module,
     store: &mut Store<StoreState>,
-    policy: &str,
-    registry: Option<&str>,
+    instance: &PolicyModule,
     request: &Request,
     usage: &mut Usage,
 ) -> Result<Decision, Fault> {
-    let instance = loaded(module, store, policy, registry)?;
     let fuel = module.engine.limits().evaluate_fuel;
     let fault = |error| classify(module, Stage::Evaluate, &error);
-    store.set_fuel(fuel).map_err(fault)?;
+    // One more than the limit. The engine looks at the fuel only where a function
+    // or a loop begins, so that a guest may end with an overdrawn account and no
+    // trap; with the one more, nothing left means that the limit was passed.
+    store.set_fuel(fuel.saturating_add(1)).map_err(fault)?;
     let answer = instance.cavra_enforcement_evaluator().call_evaluate(&mut *store, lower(request));
-    usage.fuel_used = store.get_fuel().ok().map(|left| fuel.saturating_sub(left));
-    match answer.map_err(fault)? {
+    let left = store.get_fuel().map_err(fault)?;
+    usage.fuel_used = Some(fuel.saturating_sub(left.saturating_sub(1)));
+    let answer = answer.map_err(fault)?;
+    if left == 0 {
+        return Err(Fault::OutOfFuel { limit: fuel });
+    }
+    match answer {
         Ok(decision) => lift(decision),
         Err(wit::EvaluateError::NotLoaded) => {
             Err(Fault::OutputInvalid("the module says that no policy is loaded".to_owned()))
@@ -163,7 +210,9 @@ fn lift(it: wit::Decision) -> Result<Decision, Fault> {
         approver_group: it.approver_group,
         matched_pattern: it.matched_pattern,
     };
-    decision.check_texts(MAX_TEXT_BYTES).map_err(Fault::OutputInvalid)?;
+    decision
+        .check_texts(MAX_TEXT_BYTES)
+        .map_err(Fault::OutputInvalid)?;
     Ok(decision)
 }
 
@@ -177,22 +226,29 @@ fn classify(module: &Module, stage: Stage, error: &wasmtime::Error) -> Fault {
     }
     let memory = error.downcast_ref::<MemoryExceeded>();
     match (stage, trap, memory) {
-        (Stage::Instantiate, _, _) => {
-            Fault::MissingRuntime(format!("module_load_failed: the module cannot be instantiated: {error:#}"))
-        }
-        (_, _, Some(MemoryExceeded { wanted, limit })) => Fault::MemoryLimit { wanted: *wanted, limit: *limit },
+        (Stage::Instantiate, _, _) => Fault::MissingRuntime(format!(
+            "module_load_failed: the module cannot be instantiated: {error:#}"
+        )),
+        (_, _, Some(MemoryExceeded { wanted, limit })) => Fault::MemoryLimit {
+            wanted: *wanted,
+            limit: *limit,
+        },
         (Stage::Load, Some(Trap::OutOfFuel), _) => Fault::MissingRuntime(format!(
             "module_load_failed: loading the policy used up its fuel of {}",
             limits.load_fuel
         )),
-        (Stage::Load, _, _) => {
-            Fault::MissingRuntime(format!("module_load_failed: the module cannot load the policy: {error:#}"))
-        }
-        (Stage::Evaluate, Some(Trap::OutOfFuel), _) => Fault::OutOfFuel { limit: limits.evaluate_fuel },
+        (Stage::Load, _, _) => Fault::MissingRuntime(format!(
+            "module_load_failed: the module cannot load the policy: {error:#}"
+        )),
+        (Stage::Evaluate, Some(Trap::OutOfFuel), _) => Fault::OutOfFuel {
+            limit: limits.evaluate_fuel,
+        },
         (Stage::Evaluate, Some(trap), _) => Fault::Trap(trap.to_string()),
         (Stage::Evaluate, None, None) => match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
             Some(exit) => Fault::Trap(format!("it exited with status {}", exit.0)),
-            None if error.is::<WaitRefused>() || error.is::<TableExceeded>() => Fault::Trap(error.to_string()),
+            None if error.is::<WaitRefused>() || error.is::<TableExceeded>() => {
+                Fault::Trap(error.to_string())
+            }
             // What is left are answers that the component's types do not allow.
             None => Fault::OutputInvalid(format!("{error:#}")),
         },

@@ -75,7 +75,12 @@ pub(crate) struct MemoryMeter {
 
 impl MemoryMeter {
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, total: 0, last_growth: 0, peak: 0 }
+        Self {
+            limit,
+            total: 0,
+            last_growth: 0,
+            peak: 0,
+        }
     }
 }
 
@@ -84,7 +89,11 @@ impl ResourceLimiter for MemoryMeter {
         let growth = desired.saturating_sub(current) as u64;
         let wanted = self.total.saturating_add(growth);
         if wanted > self.limit {
-            return Err(MemoryExceeded { wanted, limit: self.limit }.into());
+            return Err(MemoryExceeded {
+                wanted,
+                limit: self.limit,
+            }
+            .into());
         }
         self.total = wanted;
         self.last_growth = growth;

@@ -54,7 +54,9 @@ pub enum ModuleError {
         found: Vec<String>,
     },
     /// It imports what the sandbox does not offer.
-    #[error("the component imports `{0}`; only WASI 0.2 interfaces are offered, with no capability behind them")]
+    #[error(
+        "the component imports `{0}`; only WASI 0.2 interfaces are offered, with no capability behind them"
+    )]
     RefusedImport(String),
     /// It exports or imports a known name with another type.
     #[error("the component does not fit the world `policy-module`: {0}")]
@@ -79,7 +81,11 @@ impl From<ModuleError> for Fault {
 fn list(names: &[String]) -> String {
     match names {
         [] => "nothing".to_owned(),
-        names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        names => names
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }
 
@@ -195,7 +201,10 @@ impl Module {
 
 fn check_exports(engine: &Engine, component: &Component) -> Result<(), ModuleError> {
     let ty = component.component_type();
-    let found: Vec<String> = ty.exports(&engine.wasm).map(|(name, _)| name.to_owned()).collect();
+    let found: Vec<String> = ty
+        .exports(&engine.wasm)
+        .map(|(name, _)| name.to_owned())
+        .collect();
     if found.iter().any(|name| name == EVALUATOR) {
         return Ok(());
     }
@@ -208,14 +217,22 @@ fn check_exports(engine: &Engine, component: &Component) -> Result<(), ModuleErr
 /// The imported interfaces that matter: all but the package's own types, which
 /// hold no function.
 fn check_imports(engine: &Engine, component: &Component) -> Result<Vec<String>, ModuleError> {
-    const OFFERED: [&str; 6] =
-        ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+    const OFFERED: [&str; 6] = [
+        "wasi:cli/",
+        "wasi:clocks/",
+        "wasi:filesystem/",
+        "wasi:io/",
+        "wasi:random/",
+        "wasi:sockets/",
+    ];
     let mut imports = Vec::new();
     for (name, _) in component.component_type().imports(&engine.wasm) {
         if name == "cavra:enforcement/types@1.0.0" {
             continue;
         }
-        let wasi_0_2 = name.split_once('@').is_some_and(|(_, version)| version.starts_with("0.2."));
+        let wasi_0_2 = name
+            .split_once('@')
+            .is_some_and(|(_, version)| version.starts_with("0.2."));
         if !wasi_0_2 || !OFFERED.iter().any(|package| name.starts_with(package)) {
             return Err(ModuleError::RefusedImport(name.to_owned()));
         }
@@ -227,7 +244,9 @@ fn check_imports(engine: &Engine, component: &Component) -> Result<Vec<String>, 
 /// The same refusal whatever the engine's allocation: the pool would refuse with
 /// words of its own.
 fn check_memory(engine: &Engine, component: &Component) -> Result<(), ModuleError> {
-    let Some(needs) = component.resources_required() else { return Ok(()) };
+    let Some(needs) = component.resources_required() else {
+        return Ok(());
+    };
     if needs.num_memories > MAX_MEMORIES {
         return Err(ModuleError::TooMuchMemory(format!(
             "{} memories; an instance may have {MAX_MEMORIES}",
@@ -236,9 +255,9 @@ fn check_memory(engine: &Engine, component: &Component) -> Result<(), ModuleErro
     }
     let limit = engine.limits().memory_bytes;
     match needs.max_initial_memory_size {
-        Some(bytes) if bytes > limit => {
-            Err(ModuleError::TooMuchMemory(format!("{bytes} bytes of memory; an instance may have {limit}")))
-        }
+        Some(bytes) if bytes > limit => Err(ModuleError::TooMuchMemory(format!(
+            "{bytes} bytes of memory; an instance may have {limit}"
+        ))),
         _ => Ok(()),
     }
 }

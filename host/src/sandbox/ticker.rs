@@ -31,20 +31,25 @@ impl Ticker {
     pub(crate) fn start(engine: &wasmtime::Engine) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (engine, seen) = (engine.weak(), Arc::clone(&shared));
-        let handle = thread::Builder::new().name("cavra-epoch".to_owned()).spawn(move || {
-            while !seen.stop.load(Ordering::SeqCst) {
-                if seen.active.load(Ordering::SeqCst) == 0 {
-                    thread::park();
-                    continue;
+        let handle = thread::Builder::new()
+            .name("cavra-epoch".to_owned())
+            .spawn(move || {
+                while !seen.stop.load(Ordering::SeqCst) {
+                    if seen.active.load(Ordering::SeqCst) == 0 {
+                        thread::park();
+                        continue;
+                    }
+                    thread::sleep(TICK);
+                    match engine.upgrade() {
+                        Some(engine) => engine.increment_epoch(),
+                        None => return,
+                    }
                 }
-                thread::sleep(TICK);
-                match engine.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
-                    None => return,
-                }
-            }
-        })?;
-        Ok(Self { shared, thread: handle.thread().clone() })
+            })?;
+        Ok(Self {
+            shared,
+            thread: handle.thread().clone(),
+        })
     }
 
     /// Advances the epoch until the guard is dropped.
@@ -58,7 +63,9 @@ impl Ticker {
     /// How many ticks a deadline of `time` takes. One more than fits, for the
     /// first tick may come at once.
     pub(crate) fn ticks(time: Duration) -> u64 {
-        u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 2).saturating_add(1)
+        u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos()))
+            .unwrap_or(u64::MAX / 2)
+            .saturating_add(1)
     }
 }
 
