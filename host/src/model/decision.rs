@@ -95,11 +95,15 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Checks that each text holds at most `limit` bytes and no NUL.
+    /// Checks what the types do not: each text holds at most `limit` bytes and no
+    /// NUL, and only an approval has an approver group.
     ///
     /// # Errors
     /// The sentence for people.
-    pub fn check_texts(&self, limit: usize) -> Result<(), String> {
+    pub fn check(&self, limit: usize) -> Result<(), String> {
+        if self.approver_group.is_some() && self.verdict != Verdict::RequireApproval {
+            return Err(format!("`approver_group` is given with the decision `{}`", self.verdict));
+        }
         let texts = [
             ("rule_id", self.rule_id.as_str()),
             ("reason", &self.reason),

@@ -211,7 +211,7 @@ fn lift(it: wit::Decision) -> Result<Decision, Fault> {
         matched_pattern: it.matched_pattern,
     };
     decision
-        .check_texts(MAX_TEXT_BYTES)
+        .check(MAX_TEXT_BYTES)
         .map_err(Fault::OutputInvalid)?;
     Ok(decision)
 }
