@@ -1,17 +1,18 @@
 //! Command lines: decision semantics, *Commands*, steps 4 to 7.
 
+use crate::bindings::cavra::enforcement::types::Verdict;
 use crate::files::FileRules;
 use crate::git::GitRules;
 use crate::glob::Dialect;
 use crate::lists::PatternList;
-use crate::literals::count;
 use crate::patterns::PatternSet;
-use crate::bindings::cavra::enforcement::types::Verdict;
 use crate::rules::{self, Ruling};
+use crate::shelf::count;
 use crate::shell::{self, Line, Words};
-use crate::subject::Subject;
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Commands that only pass on what is piped into them.
 const FILTERS: [&str; 4] = ["head", "tail", "wc", "cat"];
@@ -55,18 +56,23 @@ impl CommandRules {
         files: &FileRules,
         git: &GitRules,
     ) -> Ruling {
+        if line.is_empty() {
+            return Ruling::from(&rules::COMMAND_DEFAULT);
+        }
         let read = Line::read(line);
-        let words = Words::read(read.parts.iter().map(|part| part.text));
+        let words = Words::read(read.parts.iter().filter_map(|part| line.get(part.clone())));
         let command = Command { line, read: &read, words: &words };
         let denied = self.denied(command);
         if let Some(Denied::Block(ruling)) = denied {
             return ruling;
         }
-        let pushes: Vec<Ruling> = command.pushes().map(|words| git.command(words)).collect();
-        let pushed = |verdict| pushes.iter().position(|ruling| ruling.rule.verdict == verdict);
-        let (blocked, unresolved) = (pushed(Verdict::Block), pushed(Verdict::RequireApproval));
-        if let Some(ruling) = blocked.and_then(|at| pushes.into_iter().nth(at)) {
-            return ruling;
+        let mut unresolved = false;
+        for words in command.pushes() {
+            let ruling = git.command(words);
+            match ruling.rule.verdict {
+                Verdict::Block => return ruling,
+                verdict => unresolved |= verdict == Verdict::RequireApproval,
+            }
         }
         if let Some(Denied::Approval(pattern)) = denied {
             return Ruling::by_pattern(&rules::COMMAND_APPROVAL, self.deny.pattern(pattern));
@@ -77,10 +83,10 @@ impl CommandRules {
         if read.opaque || words.opaque {
             return Ruling::from(&rules::COMMAND_OPAQUE);
         }
-        if let Some(pattern) = files.sensitive(words.all(), workspace) {
+        if let Some(pattern) = files.sensitive(words.text.as_bytes(), &words.pieces, workspace) {
             return Ruling::by_pattern(&rules::COMMAND_SENSITIVE, pattern);
         }
-        if unresolved.is_some() {
+        if unresolved {
             return Ruling::from(&rules::GIT_UNRESOLVED);
         }
         Ruling { rule: &rules::COMMAND_ALLOW, pattern: allowed.map(String::from) }
@@ -89,32 +95,31 @@ impl CommandRules {
     /// Steps 4 and 5: the texts of the line in order, and what denies the first that is denied.
     fn denied(&self, command: Command<'_>) -> Option<Denied> {
         let mut approval = None;
-        let mut blocked = None;
-        command.texts(&mut |text, folded| {
-            let Some(pattern) = self.deny.first(&Subject::whole(folded.as_bytes()), 0) else { return false };
-            if pattern >= self.approvals {
-                approval = approval.or(Some(pattern));
-                return false;
+        for (text, pieces) in command.texts() {
+            let firsts = self.deny.first_of_each(text.as_bytes(), &pieces, 0);
+            for (piece, pattern) in pieces.iter().zip(firsts) {
+                if pattern < self.approvals {
+                    let text = text.get(piece.clone()).unwrap_or_default();
+                    let grave = text.contains("apply") || text.contains("delete");
+                    let rule = if grave { &rules::COMMAND_BLOCK_CRITICAL } else { &rules::COMMAND_BLOCK };
+                    return Some(Denied::Block(Ruling::by_pattern(rule, self.deny.pattern(pattern))));
+                }
+                approval = approval.or((pattern != u32::MAX).then_some(pattern));
             }
-            let grave = text.contains("apply") || text.contains("delete");
-            let rule = if grave { &rules::COMMAND_BLOCK_CRITICAL } else { &rules::COMMAND_BLOCK };
-            blocked = Some(Ruling::by_pattern(rule, self.deny.pattern(pattern)));
-            true
-        });
-        blocked.map(Denied::Block).or(approval.map(Denied::Approval))
+        }
+        approval.map(Denied::Approval)
     }
 
     /// Step 6: if every part is allowed, the pattern that allows the first.
     fn allowed(&self, command: Command<'_>) -> Option<Option<&str>> {
-        let mut first = None;
-        for (number, part) in command.read.parts.iter().enumerate() {
-            let pattern = self.allow.first(&Subject::whole(part.text.as_bytes()), 0);
-            if pattern.is_none() && !(part.piped && command.is_filter(number)) {
+        let patterns = self.allow.first_of_each(command.line.as_bytes(), &command.read.parts, 0);
+        for (number, (&piped, &pattern)) in command.read.piped.iter().zip(&patterns).enumerate() {
+            if pattern == u32::MAX && !(piped && command.is_filter(number)) {
                 return None;
             }
-            first = first.or(Some(pattern));
         }
-        first.map(|pattern| Some(self.allow.pattern(pattern?)))
+        let first = *patterns.first()?;
+        Some((first != u32::MAX).then(|| self.allow.pattern(first)))
     }
 }
 
@@ -125,45 +130,35 @@ enum Denied {
     Approval(u32),
 }
 
+/// A text, and the pieces of it that are tried.
+type Pieces<'l> = (Cow<'l, str>, Cow<'l, [Range<usize>]>);
+
 /// A line that has been read.
 #[derive(Clone, Copy)]
 struct Command<'l> {
     line: &'l str,
-    read: &'l Line<'l>,
+    read: &'l Line,
     words: &'l Words,
 }
 
 impl<'l> Command<'l> {
-    /// Shows `visit` the whole line, each part as written, and each part as its words
-    /// joined by one blank, as they are and with ASCII case folded, until it is done.
-    /// A text that was shown already is left out.
-    fn texts(self, visit: &mut dyn FnMut(&str, &str) -> bool) {
-        let folded = self.line.to_ascii_lowercase();
-        if visit(self.line, &folded) {
-            return;
-        }
-        for part in self.read.parts.iter().filter(|part| part.text.len() < self.line.len()) {
-            let range = part.begin..part.begin.saturating_add(part.text.len());
-            if visit(part.text, folded.get(range).unwrap_or_default()) {
-                return;
-            }
-        }
-        let (mut joined, mut folded) = (String::new(), String::new());
-        for (number, part) in self.read.parts.iter().enumerate() {
-            joined.clear();
+    /// The whole line, each part as written, and each part as its words joined by one blank,
+    /// as pieces of three texts. A piece that is a piece of an earlier text is left out.
+    fn texts(self) -> [Pieces<'l>; 3] {
+        let line = Cow::Borrowed(self.line);
+        let whole = 0..self.line.len();
+        let parts = if *self.read.parts == [whole.clone()] { &[] } else { self.read.parts.as_slice() };
+        let (mut joined, mut pieces) = (String::new(), Vec::new());
+        for number in (0..self.read.parts.len()).filter(|&number| !self.words.are_as_written(number)) {
+            let begin = joined.len();
             for (place, word) in self.words.of_command(number).enumerate() {
                 joined.push_str(if place == 0 { "" } else { " " });
                 joined.push_str(word);
             }
-            if joined == part.text {
-                continue;
-            }
-            folded.clone_from(&joined);
-            folded.make_ascii_lowercase();
-            if visit(&joined, &folded) {
-                return;
-            }
+            pieces.push(begin..joined.len());
         }
+        let whole = Cow::Owned([whole].into());
+        [(line.clone(), whole), (line, Cow::Borrowed(parts)), (Cow::Owned(joined), Cow::Owned(pieces))]
     }
 
     /// For each part that is a `git push`, the words behind `push`.
@@ -184,10 +179,13 @@ impl<'l> Command<'l> {
         })
     }
 
-    /// Whether a part is a filter with nothing but short options and numbers.
+    /// Whether a part is a filter with nothing but short options and numbers, and
+    /// so without a redirection, which could make it read another file.
     fn is_filter(self, part: usize) -> bool {
         let mut words = self.words.of_command(part);
-        words.next().is_some_and(|name| FILTERS.contains(&name)) && words.all(is_short_option_or_number)
+        !self.words.redirects(part)
+            && words.next().is_some_and(|name| FILTERS.contains(&name))
+            && words.all(is_short_option_or_number)
     }
 }
 

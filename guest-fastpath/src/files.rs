@@ -2,12 +2,13 @@
 
 use crate::glob::Dialect;
 use crate::lists::PatternList;
-use crate::literals::count;
 use crate::patterns::PatternSet;
-use crate::paths::{self, Workspace};
+use crate::paths::{self, Marks, Workspace};
 use crate::rules::{self, Ruling};
+use crate::shelf::count;
 use crate::subject::Subject;
-use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// The three lists of the policy's `filesystem`.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl FileRules {
 
     /// Decides `read_file`.
     pub(crate) fn read(&self, target: &str, workspace: Option<&str>) -> Ruling {
-        match self.unreadable(workspace).first(target) {
+        match self.search(workspace, self.reads).first(target.as_bytes()) {
             Some(pattern) => Ruling::by_pattern(&rules::READ_BLOCK, self.set.pattern(pattern)),
             None if target.is_empty() => Ruling::from(&rules::READ_EMPTY),
             None => Ruling::from(&rules::READ_ALLOW),
@@ -38,7 +39,7 @@ impl FileRules {
 
     /// Decides `write_file`.
     pub(crate) fn write(&self, target: &str, workspace: Option<&str>) -> Ruling {
-        let Some(first) = self.search(workspace, 0).first(target) else {
+        let Some(first) = self.search(workspace, 0).first(target.as_bytes()) else {
             return Ruling::from(if target.is_empty() { &rules::WRITE_EMPTY } else { &rules::WRITE_ALLOW });
         };
         let rule = if first < self.approvals {
@@ -51,24 +52,27 @@ impl FileRules {
         Ruling::by_pattern(rule, self.set.pattern(first))
     }
 
-    /// The first of the words that `block_read` matches as a file, whole or by a tail,
-    /// gives its pattern: decision semantics, *Commands*, step 6.
-    pub(crate) fn sensitive<'w>(
-        &self,
-        mut words: impl Iterator<Item = &'w str>,
-        workspace: Option<&str>,
-    ) -> Option<&str> {
-        let mut search = self.unreadable(workspace);
-        let pattern = words.find_map(|word| search.first(word).or_else(|| search.first_of_tails(word)))?;
+    /// The pattern of the first of the words that `block_read` matches as a file, whole or by
+    /// a tail: decision semantics, *Commands*, step 6. The words are pieces of `text`, in order.
+    pub(crate) fn sensitive(&self, text: &[u8], words: &[Range<usize>], workspace: Option<&str>) -> Option<&str> {
+        let search = self.search(workspace, self.reads);
+        let word = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+        // Most words have one form and no tail. They are looked for together.
+        let is_plain = |range: &&Range<usize>| {
+            let word = word(range);
+            !Marks::of(word).has(Marks::SEPARATOR | Marks::SIGN) && !search.workspace.is(word)
+        };
+        let plain: Vec<Range<usize>> = words.iter().filter(is_plain).cloned().collect();
+        let mut firsts = plain.iter().zip(self.set.first_of_each(text, &plain, self.reads)).peekable();
+        let pattern = words.iter().find_map(|range| match firsts.next_if(|(plain, _)| *plain == range) {
+            Some((_, first)) => (first != u32::MAX).then_some(first),
+            None => search.first(word(range)).or_else(|| search.first_of_tails(word(range))),
+        })?;
         Some(self.set.pattern(pattern))
     }
 
-    fn unreadable(&self, workspace: Option<&str>) -> PathSearch<'_> {
-        self.search(workspace, self.reads)
-    }
-
     fn search(&self, workspace: Option<&str>, floor: u32) -> PathSearch<'_> {
-        PathSearch { set: &self.set, floor, workspace: Workspace::new(workspace), folded: String::new() }
+        PathSearch { set: &self.set, floor, workspace: Workspace::new(workspace) }
     }
 }
 
@@ -79,22 +83,20 @@ pub(crate) struct PathSearch<'p> {
     /// The first pattern that is asked.
     pub(crate) floor: u32,
     pub(crate) workspace: Workspace,
-    /// Room for a form with ASCII case folded.
-    folded: String,
 }
 
 impl PathSearch<'_> {
     /// The first pattern that matches the path.
-    pub(crate) fn first(&mut self, path: &str) -> Option<u32> {
-        let Self { set, floor, workspace, folded } = self;
+    pub(crate) fn first(&self, path: &[u8]) -> Option<u32> {
         let mut first: Option<u32> = None;
-        paths::forms(path, workspace, &mut |form| {
-            folded.clear();
-            folded.push_str(form);
-            folded.make_ascii_lowercase();
-            let found = set.first(&Subject::path(folded.as_bytes()), *floor);
-            first = first.into_iter().chain(found).min();
+        paths::forms(path, &self.workspace, &mut |form| {
+            first = first.into_iter().chain(self.first_of_form(form)).min();
         });
         first
+    }
+
+    /// The first pattern that matches one form of a path.
+    pub(crate) fn first_of_form(&self, form: &[u8]) -> Option<u32> {
+        self.set.first(&Subject::path(form), self.floor)
     }
 }

@@ -25,13 +25,17 @@ pub(crate) struct GitRules {
 
 impl GitRules {
     pub(crate) fn new(protected: PatternList) -> Self {
-        Self { protected: PatternSet::new([protected], Dialect::Deny) }
+        Self {
+            protected: PatternSet::new([protected], Dialect::Deny),
+        }
     }
 
     /// Decides `git_operation`.
     pub(crate) fn operation(&self, verb: &str, target: &str) -> Ruling {
-        let Some(rest) = behind_push(verb) else { return Ruling::from(&rules::GIT_ALLOW) };
-        let words = Words::read([rest, target]);
+        let Some(rest) = behind_push(verb) else {
+            return Ruling::from(&rules::GIT_ALLOW);
+        };
+        let words = Words::read([rest, target].map(shell::trim));
         let of_verb = pieces(words.of_command(0)).filter(|word| !word.starts_with('_'));
         let push = Push::read(of_verb.chain(pieces(words.of_command(1))));
         let alone = push.words.first().filter(|_| push.words.len() == 1);
@@ -55,12 +59,18 @@ impl GitRules {
         let unresolved = unresolved
             || push.sweeping
             || refspecs.is_empty()
-            || refspecs.iter().any(|refspec| is_unresolved(refspec, branch(refspec, remote)));
-        Ruling::from(if unresolved { &rules::GIT_UNRESOLVED } else { &rules::GIT_ALLOW })
+            || refspecs
+                .iter()
+                .any(|refspec| is_unresolved(branch(refspec, remote)));
+        Ruling::from(if unresolved {
+            &rules::GIT_UNRESOLVED
+        } else {
+            &rules::GIT_ALLOW
+        })
     }
 
     fn protects(&self, name: &str) -> Option<&str> {
-        let first = self.protected.first(&Subject::whole(name.to_ascii_lowercase().as_bytes()), 0)?;
+        let first = self.protected.first(&Subject::whole(name.as_bytes()), 0)?;
         Some(self.protected.pattern(first))
     }
 }
@@ -88,12 +98,9 @@ fn next_verb_word<'v>(rest: &mut &'v str) -> Option<&'v str> {
     (!word.is_empty()).then_some(word)
 }
 
-/// Words, split at White_Space once more. One that is empty or white throughout stays as an empty word.
+/// Words, split at White_Space once more. Of one that is empty or white throughout nothing is left.
 fn pieces<'w>(words: impl Iterator<Item = &'w str>) -> impl Iterator<Item = &'w str> {
-    words.flat_map(|word| {
-        let blank = word.trim().is_empty().then_some("");
-        blank.into_iter().chain(word.split_whitespace())
-    })
+    words.flat_map(str::split_whitespace)
 }
 
 /// The arguments of a push.
@@ -106,7 +113,10 @@ struct Push<'w> {
 
 impl<'w> Push<'w> {
     fn read(mut arguments: impl Iterator<Item = &'w str>) -> Self {
-        let mut push = Self { words: Vec::new(), sweeping: false };
+        let mut push = Self {
+            words: Vec::new(),
+            sweeping: false,
+        };
         while let Some(argument) = arguments.next() {
             if !argument.starts_with('-') {
                 push.words.push(argument);
@@ -136,13 +146,17 @@ fn branch<'r>(refspec: &'r str, remote: Option<&str>) -> &'r str {
     let target = target.strip_prefix("refs/").unwrap_or(target);
     let target = target.strip_prefix("heads/").unwrap_or(target);
     let behind = |remote: &str| target.strip_prefix(remote)?.strip_prefix('/');
-    remote.into_iter().chain(REMOTES).find_map(behind).unwrap_or(target)
+    remote
+        .into_iter()
+        .chain(REMOTES)
+        .find_map(behind)
+        .unwrap_or(target)
 }
 
-/// Whether a refspec leaves open to which branch it pushes.
-fn is_unresolved(refspec: &str, branch: &str) -> bool {
+/// Whether what is left of a refspec leaves open to which branch it pushes.
+fn is_unresolved(branch: &str) -> bool {
     branch.is_empty()
         || branch == "@"
         || branch.eq_ignore_ascii_case("HEAD")
-        || refspec.contains(['*', '$', '{'])
+        || branch.contains(['*', '$', '{'])
 }

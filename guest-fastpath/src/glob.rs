@@ -5,6 +5,8 @@
 //! ends. The variants that a block list gives a pattern (`**/` and `/**` taken
 //! off) are such conditions too, so that a pattern is never expanded.
 
+use crate::subject::Subject;
+
 /// Which list a pattern stands in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Dialect {
@@ -51,16 +53,29 @@ impl End {
     }
 }
 
+/// What a pattern demands beside its literals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Conditions {
+    pub(crate) start: Start,
+    pub(crate) end: End,
+    /// The pattern has no `/`, so that it also matches a path's last segment.
+    pub(crate) flat: bool,
+}
+
+impl Conditions {
+    /// Whether a pattern may begin at `from` and end at `to` of the subject.
+    pub(crate) fn hold(self, subject: &Subject<'_>, from: usize, to: usize) -> bool {
+        self.end.admits(subject.text, to) && subject.admits(self.start, self.flat, from)
+    }
+}
+
 /// A pattern, taken apart.
 #[derive(Debug)]
 pub(crate) struct Glob<'p> {
     /// What is left of the pattern when the optional ends are taken off, and where it begins.
     core: &'p str,
     offset: usize,
-    pub(crate) start: Start,
-    pub(crate) end: End,
-    /// The pattern has no `/`, so that it also matches a path's last segment.
-    pub(crate) flat: bool,
+    pub(crate) conditions: Conditions,
 }
 
 impl<'p> Glob<'p> {
@@ -92,7 +107,7 @@ impl<'p> Glob<'p> {
         if core.ends_with('*') {
             end = End::Any;
         }
-        Self { core, offset, start, end, flat: !pattern.contains('/') }
+        Self { core, offset, conditions: Conditions { start, end, flat: !pattern.contains('/') } }
     }
 
     /// The literals in order, each with where it begins in the pattern.

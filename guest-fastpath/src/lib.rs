@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod bindings;
+mod chains;
 mod commands;
 #[cfg(all(target_family = "wasm", feature = "component"))]
 mod component;
@@ -17,12 +18,12 @@ mod files;
 mod git;
 mod glob;
 mod lists;
-mod literals;
 mod mcp;
 mod paths;
 mod patterns;
 mod policy;
 mod rules;
+mod shelf;
 mod shell;
 mod subject;
 mod tails;

@@ -1,6 +1,6 @@
 //! The pattern lists of a policy as they were written, packed.
 
-use crate::literals::count;
+use crate::shelf::count;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -24,8 +24,8 @@ impl PatternList {
         self.ends.len()
     }
 
-    /// How many bytes they are together.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// The patterns as one text.
+    pub(crate) fn text(&self) -> &[u8] {
         self.text.as_bytes()
     }
 
@@ -34,7 +34,7 @@ impl PatternList {
         self.text.get(self.begin(number)..*self.ends.get(number as usize)? as usize)
     }
 
-    /// Where the pattern of this number begins in `bytes`.
+    /// Where the pattern of this number begins in `text`.
     pub(crate) fn begin(&self, number: u32) -> usize {
         let before = (number as usize).checked_sub(1);
         before.and_then(|before| self.ends.get(before)).map_or(0, |&end| end as usize)
@@ -45,27 +45,16 @@ impl PatternList {
         (0..count(self.len())).filter_map(|number| Some((number, self.get(number)?)))
     }
 
-    /// Adds the patterns of `other` behind these, and frees it.
-    pub(crate) fn append(&mut self, other: Self) {
-        self.text.reserve_exact(other.text.len());
-        self.ends.reserve_exact(other.ends.len());
-        for (_, pattern) in other.iter() {
-            self.push(pattern);
+    /// One list of all of these, with no room to grow.
+    pub(crate) fn concat(lists: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for list in lists {
+            all.text.reserve_exact(list.text.len());
+            all.ends.reserve_exact(list.ends.len());
+            list.iter().for_each(|(_, pattern)| all.push(pattern));
         }
-    }
-
-    /// Lets go of room that was reserved while the list grew.
-    pub(crate) fn shrink(&mut self) {
-        self.text.shrink_to_fit();
-        self.ends.shrink_to_fit();
-    }
-
-    /// Folds ASCII case. Gives the patterns that were written otherwise, with their numbers.
-    pub(crate) fn fold(&mut self) -> Vec<(u32, String)> {
-        let has_upper = |pattern: &str| pattern.bytes().any(|byte| byte.is_ascii_uppercase());
-        let written = self.iter().filter(|(_, pattern)| has_upper(pattern));
-        let written = written.map(|(number, pattern)| (number, String::from(pattern))).collect();
-        self.text.make_ascii_lowercase();
-        written
+        all.text.shrink_to_fit();
+        all.ends.shrink_to_fit();
+        all
     }
 }

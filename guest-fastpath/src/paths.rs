@@ -1,6 +1,8 @@
 //! The forms in which a path is tried: decision semantics, *Files*, step 1.
+//!
+//! Paths are bytes here: everything that matters in them is ASCII.
 
-use alloc::string::String;
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 /// Whether patterns match this form behind any of its slashes too: it is
@@ -13,12 +15,18 @@ pub(crate) fn reaches_out(form: &[u8]) -> bool {
     }
 }
 
-/// The workspace of a request, resolved once for all paths of it.
+/// The workspace of a request, resolved once for all its paths.
 #[derive(Debug, Default)]
 pub(crate) struct Workspace {
-    as_given: Option<String>,
+    as_given: Option<Vec<u8>>,
     /// With every `\` read as `/`; only where it holds one.
-    slashed: Option<String>,
+    slashed: Option<Vec<u8>>,
+}
+
+/// A path whose separator is `/` alone, and the resolved workspace that it may lie in.
+pub(crate) struct Reading<'s> {
+    pub(crate) path: Cow<'s, [u8]>,
+    pub(crate) workspace: Option<&'s [u8]>,
 }
 
 impl Workspace {
@@ -26,40 +34,90 @@ impl Workspace {
         let Some(workspace) = workspace.filter(|workspace| !workspace.is_empty()) else {
             return Self::default();
         };
-        let slashed = workspace.contains('\\').then(|| resolve(&tidy(&workspace.replace('\\', "/"))));
+        let workspace = workspace.as_bytes();
+        let slashed = workspace.contains(&b'\\').then(|| resolve(&tidy(&slashed(workspace))));
         Self { as_given: Some(resolve(&tidy(workspace))), slashed }
     }
 
-    /// The readings of a path and of this workspace: as given, and with every `\` as
-    /// `/` where either holds one.
-    pub(crate) fn readings<'s>(&'s self, path: &'s str) -> impl Iterator<Item = Reading<'s>> {
-        let first = Reading { path: path.into(), workspace: self.as_given.as_deref() };
-        let differs = self.slashed.is_some() || path.contains('\\');
+    /// Whether a path without separators is the workspace itself.
+    pub(crate) fn is(&self, path: &[u8]) -> bool {
+        self.as_given.as_deref() == Some(path) || self.slashed.as_deref() == Some(path)
+    }
+
+    /// The path and this workspace as given and, where either holds a `\`, with every
+    /// `\` read as `/`.
+    pub(crate) fn readings<'s>(&'s self, path: &'s [u8], marks: Marks) -> impl Iterator<Item = Reading<'s>> {
+        let first = Reading { path: Cow::Borrowed(path), workspace: self.as_given.as_deref() };
+        let differs = self.slashed.is_some() || marks.has(Marks::BACKSLASH);
         let second = differs.then(|| Reading {
-            path: path.replace('\\', "/").into(),
+            path: Cow::Owned(slashed(path)),
             workspace: self.slashed.as_deref().or(self.as_given.as_deref()),
         });
         core::iter::once(first).chain(second)
     }
 }
 
-/// A path whose separator is `/` alone, and the resolved workspace that it may lie in.
-pub(crate) struct Reading<'s> {
-    pub(crate) path: alloc::borrow::Cow<'s, str>,
-    pub(crate) workspace: Option<&'s str>,
+fn slashed(path: &[u8]) -> Vec<u8> {
+    path.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect()
+}
+
+/// What there is in a path that decides how it has to be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Marks(u8);
+
+/// The mark of each byte.
+static MARKS: [u8; 256] = {
+    let mut table = [0; 256];
+    table[b'/' as usize] = Marks::SLASH;
+    table[b'\\' as usize] = Marks::BACKSLASH;
+    table[b'=' as usize] = Marks::SIGN;
+    table[b':' as usize] = Marks::SIGN;
+    table[b',' as usize] = Marks::SIGN;
+    table[b'@' as usize] = Marks::SIGN;
+    table
+};
+
+impl Marks {
+    const SLASH: u8 = 1;
+    const BACKSLASH: u8 = 2;
+    /// A `/`, or a `\` that may be read as one.
+    pub(crate) const SEPARATOR: u8 = Self::SLASH | Self::BACKSLASH;
+    /// What a tail of a word begins behind: `=`, `:`, `,` or `@`.
+    pub(crate) const SIGN: u8 = 4;
+
+    pub(crate) fn of(path: &[u8]) -> Self {
+        Self(path.iter().fold(0, |marks, &byte| marks | Self::of_byte(byte).0))
+    }
+
+    pub(crate) fn of_byte(byte: u8) -> Self {
+        Self(MARKS.get(usize::from(byte)).copied().unwrap_or_default())
+    }
+
+    /// Whether there is any of these.
+    pub(crate) const fn has(self, marks: u8) -> bool {
+        self.0 & marks != 0
+    }
 }
 
 /// Shows `visit` every form of the path. Some may be shown twice; a form that can
 /// match nothing that another does not is left out.
-pub(crate) fn forms(path: &str, workspace: &Workspace, visit: &mut dyn FnMut(&str)) {
-    for Reading { path, workspace } in workspace.readings(path) {
+pub(crate) fn forms(path: &[u8], workspace: &Workspace, visit: &mut impl FnMut(&[u8])) {
+    let marks = Marks::of(path);
+    if !marks.has(Marks::SEPARATOR) {
+        visit(path);
+        [&workspace.as_given, &workspace.slashed].into_iter().for_each(|workspace| {
+            below(path, workspace.as_deref(), visit);
+        });
+        return;
+    }
+    for Reading { path, workspace } in workspace.readings(path, marks) {
         visit(&path);
         if is_resolved(&path) {
             below(&path, workspace, visit);
             continue;
         }
         let tidied = tidy(&path);
-        if *tidied != *path {
+        if tidied != *path {
             visit(&tidied);
         }
         let resolved = resolve(&tidied);
@@ -71,66 +129,93 @@ pub(crate) fn forms(path: &str, workspace: &Workspace, visit: &mut dyn FnMut(&st
 }
 
 /// Shows `visit` a resolved path relative to the workspace.
-fn below(path: &str, workspace: Option<&str>, visit: &mut dyn FnMut(&str)) {
+fn below(path: &[u8], workspace: Option<&[u8]>, visit: &mut impl FnMut(&[u8])) {
     if let Some(rest) = workspace.and_then(|workspace| inside(path, workspace))
-        && (rest == "." || !reaches_out(path.as_bytes()))
+        && (rest == b"." || !reaches_out(path))
     {
-        // Otherwise the form begins at a segment of `path`, and patterns match there anyway.
+        // Of a path that reaches out the form begins behind a slash, where patterns match anyway.
         visit(rest);
     }
 }
 
 /// What is left of `path` below `workspace`, both resolved, where it lies inside.
-pub(crate) fn inside<'p>(path: &'p str, workspace: &str) -> Option<&'p str> {
-    if path == workspace {
-        return Some(".");
-    }
+pub(crate) fn inside<'p>(path: &'p [u8], workspace: &[u8]) -> Option<&'p [u8]> {
     let rest = path.strip_prefix(workspace)?;
-    if workspace.ends_with('/') { Some(rest) } else { rest.strip_prefix('/') }
+    match rest {
+        [] => Some(b"."),
+        [b'/', rest @ ..] => Some(rest),
+        rest => workspace.ends_with(b"/").then_some(rest),
+    }
 }
 
-/// Whether a path has nothing to be tidied or resolved.
-fn is_resolved(path: &str) -> bool {
-    let segments = path.strip_prefix('/').unwrap_or(path);
-    segments.is_empty() || segments.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+/// Whether nothing of a path is to be tidied or resolved: no segment is empty, `.` or `..`.
+pub(crate) fn is_resolved(path: &[u8]) -> bool {
+    /// What a segment has been so far.
+    enum Segment {
+        Dots(u8),
+        Name,
+    }
+    let segments = path.strip_prefix(b"/").unwrap_or(path);
+    let mut segment = Segment::Dots(0);
+    for &byte in segments {
+        segment = match (byte, segment) {
+            (b'/', Segment::Dots(_)) => return false,
+            (b'/', Segment::Name) => Segment::Dots(0),
+            (b'.', Segment::Dots(dots @ 0..2)) => Segment::Dots(dots.saturating_add(1)),
+            _ => Segment::Name,
+        };
+    }
+    segments.is_empty() || matches!(segment, Segment::Name)
 }
 
-/// The path without `//`, `.` segments and a trailing `/`; never empty unless it was.
-fn tidy(path: &str) -> String {
-    join(path, path.split('/').filter(|segment| !matches!(*segment, "" | ".")))
-}
-
-/// A tidy path with `..` resolved by its words alone. One that would leave a
-/// relative path's beginning stays; the root is its own parent.
-fn resolve(tidy: &str) -> String {
-    let rooted = tidy.starts_with('/');
-    let mut kept: Vec<&str> = Vec::new();
-    for segment in tidy.split('/').filter(|segment| !matches!(*segment, "" | ".")) {
-        match (segment, kept.last()) {
-            ("..", Some(&last)) if last != ".." => {
-                kept.pop();
-            }
-            ("..", _) if rooted => {}
-            _ => kept.push(segment),
+/// The path without `//`, `.` segments and a trailing `/`. What would be nothing is `.`.
+pub(crate) fn tidy(path: &[u8]) -> Vec<u8> {
+    let root = usize::from(path.starts_with(b"/"));
+    let mut tidied = Vec::with_capacity(path.len());
+    tidied.extend(path.get(..root).unwrap_or_default());
+    for segment in path.split(|&byte| byte == b'/').filter(|segment| !matches!(*segment, b"" | b".")) {
+        if tidied.len() > root {
+            tidied.push(b'/');
         }
+        tidied.extend(segment);
     }
-    join(tidy, kept.into_iter())
+    if tidied.is_empty() {
+        tidied.push(b'.');
+    }
+    tidied
 }
 
-/// The segments as a path that is absolute where `like` is; `.` where that would leave nothing.
-fn join<'s>(like: &str, segments: impl Iterator<Item = &'s str>) -> String {
-    let mut path = String::with_capacity(like.len());
-    if like.starts_with('/') {
-        path.push('/');
-    }
-    for (at, segment) in segments.enumerate() {
-        if at > 0 {
-            path.push('/');
+/// A tidy path with `..` segments resolved by the words before them. One that would leave a
+/// relative path's beginning stays; a root and a drive are their own parents.
+pub(crate) fn resolve(tidied: &[u8]) -> Vec<u8> {
+    let root = usize::from(tidied.starts_with(b"/"));
+    let (pinned, rest) = match tidied {
+        [letter, b':', b'/', rest @ ..] if letter.is_ascii_alphabetic() => (tidied.get(..2), rest),
+        _ => (tidied.get(..root), tidied.get(root..).unwrap_or_default()),
+    };
+    let pinned = pinned.unwrap_or_default();
+    let mut resolved = Vec::with_capacity(tidied.len());
+    resolved.extend(pinned);
+    // How many of the last segments a `..` can take back.
+    let mut depth = 0_usize;
+    for segment in rest.split(|&byte| byte == b'/').filter(|segment| !matches!(*segment, b"" | b".")) {
+        if segment != b".." {
+            depth = depth.saturating_add(1);
+        } else if depth > 0 {
+            let slash = resolved.iter().rposition(|&byte| byte == b'/').unwrap_or_default();
+            resolved.truncate(slash.max(pinned.len()));
+            depth = depth.saturating_sub(1);
+            continue;
+        } else if !pinned.is_empty() {
+            continue;
         }
-        path.push_str(segment);
+        if resolved.len() > root {
+            resolved.push(b'/');
+        }
+        resolved.extend(segment);
     }
-    if path.is_empty() && !like.is_empty() {
-        path.push('.');
+    if resolved.is_empty() {
+        resolved.push(b'.');
     }
-    path
+    resolved
 }

@@ -1,30 +1,25 @@
 //! Pattern lists, compiled: which pattern is the first to match a text.
 //!
 //! Several lists can be compiled into one set, one behind the other, so that one
-//! pass over a text asks them all; patterns are numbered through. Most patterns
-//! hold one literal and are decided where it stands. The others (`a*b`) are
-//! *chains*: each is filed under its rarest literal, and only where that occurs are
-//! the occurrences that were found gone through in order, all chains in
-//! question at once.
+//! search asks them all; patterns are numbered through.
+//!
+//! Most patterns hold one literal and are decided where that stands: at a place where
+//! the pattern may begin, at the text's end, or anywhere. The others (`a*b`) are
+//! [`Chains`]: each is filed in the same way under one of its literals, and gone
+//! through only where that is found.
 
-use crate::glob::{Dialect, End, Glob, Start};
+use crate::chains::Chains;
+use crate::glob::{Conditions, Dialect, End, Glob, Start};
 use crate::lists::PatternList;
-use crate::literals::{Hit, Literals, Span, count};
-use crate::subject::Subject;
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
+use crate::shelf::{Case, Hit, Shelf, Sketch, Span, Texts, Under, count};
+use crate::subject::{Starts, Subject};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 use core::ops::Range;
 
-/// The conditions that a pattern sets beside its literals.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Conditions {
-    start: Start,
-    end: End,
-    flat: bool,
-}
+/// A literal that more others share their first (or last) bytes with is looked for by its
+/// rarest bytes instead, everywhere.
+const CROWD: u16 = 16;
 
 /// What an occurrence of a literal can mean.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,16 +30,7 @@ enum Use {
     Chain(u32),
 }
 
-/// A pattern of several literals.
-#[derive(Debug)]
-struct Chain {
-    pattern: u32,
-    /// Its literals, in `PatternSet::links`.
-    links: Range<u32>,
-    conditions: Conditions,
-}
-
-/// A pattern that is nothing but conditions.
+/// A pattern that is nothing but conditions: `**/`, `/**`, `**//**`.
 #[derive(Debug)]
 struct Bare {
     pattern: u32,
@@ -54,297 +40,347 @@ struct Bare {
 /// One or more lists of patterns of one dialect.
 #[derive(Debug)]
 pub(crate) struct PatternSet {
-    /// As they are compared: in block and approval lists with ASCII case folded.
     patterns: PatternList,
-    /// Patterns that were written in another case, by number.
-    written: Vec<(u32, String)>,
-    literals: Literals,
-    /// What each literal is used for: its uses, and where each literal's begin.
-    uses: Vec<Use>,
-    uses_begin: Vec<u32>,
-    chains: Vec<Chain>,
-    links: Vec<u32>,
+    /// Literals that are looked for where a pattern may begin,
+    heads: Filed,
+    /// at the end of the text,
+    ends: Filed,
+    /// and everywhere.
+    anywhere: Filed,
+    chains: Chains,
     /// Patterns of stars alone.
     universal: Vec<u32>,
     bare: Vec<Bare>,
-    climbing: bool,
+    /// Some pattern may begin behind any slash whatever the text is.
+    has_segments: bool,
+    leading: Leading,
+}
+
+/// Which patterns can begin in a row of `../` or in a drive's `c:/`, other than at the last slash.
+#[derive(Debug)]
+pub(crate) struct Leading {
+    /// Some that begin with a star can.
+    pub(crate) floating: bool,
+    /// The first literals of the others that can.
+    heads: Shelf,
+    /// The length of the longest of these.
+    pub(crate) longest: usize,
 }
 
 impl PatternSet {
     /// Compiles the lists, the patterns of the first before those of the second.
-    pub(crate) fn new(lists: impl IntoIterator<Item = PatternList>, dialect: Dialect) -> Self {
-        let mut patterns = PatternList::default();
-        let mut list_ends = Vec::new();
-        for list in lists {
-            patterns.append(list);
-            list_ends.push(count(patterns.len()));
-        }
-        patterns.shrink();
-        let written = match dialect {
-            Dialect::Deny => patterns.fold(),
-            Dialect::Allow => Vec::new(),
+    pub(crate) fn new<const N: usize>(lists: [PatternList; N], dialect: Dialect) -> Self {
+        let mut end = 0_usize;
+        let list_ends = lists.each_ref().map(|list| {
+            end = end.saturating_add(list.len());
+            count(end)
+        });
+        let patterns = PatternList::concat(lists);
+        let case = match dialect {
+            Dialect::Deny => Case::Ignored,
+            Dialect::Allow => Case::Exact,
         };
-        let parts = Parts::of(&patterns, dialect);
-        let (literals, numbers) = Literals::new(patterns.bytes(), &parts.mentions);
-        let mut set = Self {
+        let mut parts = Parts::of(&patterns, dialect);
+        let links: Vec<Span> = parts.rows.iter().filter(|row| row.is_chain()).flat_map(|row| parts.spans(row)).collect();
+        let (links, numbers) = Shelf::new(patterns.text(), &links, Under::Rarest, case);
+        let mut chains = Chains::new(links);
+        let filing = parts.file(&patterns, &mut chains, &numbers);
+        let filed = |under| Filed::new(&filing, under, &patterns, case, &list_ends);
+        Self {
+            heads: filed(Under::First),
+            ends: filed(Under::Last),
+            anywhere: filed(Under::Rarest),
+            chains,
+            universal: core::mem::take(&mut parts.universal),
+            bare: core::mem::take(&mut parts.bare),
+            has_segments: filing.iter().any(|filing| filing.under == Under::First && filing.start == Start::Segment),
+            leading: parts.leading(&patterns, case),
             patterns,
-            written,
-            literals,
-            uses: Vec::new(),
-            uses_begin: Vec::new(),
-            chains: Vec::new(),
-            links: Vec::new(),
-            universal: parts.universal,
-            bare: parts.bare,
-            climbing: parts.climbing,
-        };
-        set.file(&parts.patterns, &numbers, &list_ends);
-        set
-    }
-
-    /// Files every pattern under the literal that leads to it.
-    fn file(&mut self, parts: &[(Range<u32>, u32, Conditions)], numbers: &[u32], list_ends: &[u32]) {
-        let frequency = self.chain_frequency(parts, numbers);
-        let mut filed: Vec<(u32, Use)> = Vec::with_capacity(parts.len());
-        for (mentions, pattern, conditions) in parts {
-            let links = numbers.get(mentions.start as usize..mentions.end as usize).unwrap_or_default();
-            if let [only] = links {
-                filed.push((*only, Use::Pattern(*pattern, *conditions)));
-                continue;
-            }
-            let rarest = |link: &&u32| {
-                let frequency = frequency.get(**link as usize).copied().unwrap_or(u32::MAX);
-                (frequency, Reverse(self.literals.length(**link)))
-            };
-            let Some(&key) = links.iter().min_by_key(rarest) else { continue };
-            filed.push((key, Use::Chain(count(self.chains.len()))));
-            let begin = count(self.links.len());
-            self.links.extend_from_slice(links);
-            let links = begin..count(self.links.len());
-            self.chains.push(Chain { pattern: *pattern, links, conditions: *conditions });
-        }
-        self.chains.shrink_to_fit();
-        self.links.shrink_to_fit();
-        self.keep_first(filed, list_ends);
-    }
-
-    /// How many chains each literal is part of.
-    fn chain_frequency(&self, parts: &[(Range<u32>, u32, Conditions)], numbers: &[u32]) -> Vec<u32> {
-        let mut frequency = vec![0_u32; self.literals.count()];
-        for (mentions, ..) in parts.iter().filter(|(mentions, ..)| mentions.len() > 1) {
-            let links = numbers.get(mentions.start as usize..mentions.end as usize).unwrap_or_default();
-            for link in links {
-                if let Some(number) = frequency.get_mut(*link as usize) {
-                    *number = number.saturating_add(1);
-                }
-            }
-        }
-        frequency
-    }
-
-    /// Of the patterns of one list with the same literal and conditions only the first can be reported.
-    fn keep_first(&mut self, mut filed: Vec<(u32, Use)>, list_ends: &[u32]) {
-        let list = |pattern: u32| list_ends.partition_point(|&end| end <= pattern);
-        filed.sort_unstable_by_key(|&(literal, what)| match what {
-            Use::Pattern(pattern, conditions) => (literal, Some(conditions), pattern),
-            Use::Chain(chain) => (literal, None, chain),
-        });
-        filed.dedup_by(|(later, later_use), (first, first_use)| match (later_use, first_use) {
-            (Use::Pattern(number, these), Use::Pattern(before, those)) => {
-                later == first && these == those && list(*number) == list(*before)
-            }
-            _ => false,
-        });
-        self.uses = Vec::with_capacity(filed.len());
-        self.uses_begin = vec![0; self.literals.count().saturating_add(1)];
-        for (literal, what) in filed {
-            self.uses.push(what);
-            if let Some(end) = self.uses_begin.get_mut((literal as usize).saturating_add(1)) {
-                *end = count(self.uses.len());
-            }
-        }
-        let mut end = 0;
-        for begin in &mut self.uses_begin {
-            end = end.max(*begin);
-            *begin = end;
         }
     }
 
     /// The pattern of this number as it was written.
     pub(crate) fn pattern(&self, number: u32) -> &str {
-        let written = self.written.binary_search_by_key(&number, |&(number, _)| number);
-        let written = written.ok().and_then(|at| self.written.get(at));
-        written.map_or_else(|| self.patterns.get(number).unwrap_or_default(), |(_, pattern)| pattern)
+        self.patterns.get(number).unwrap_or_default()
     }
 
-    /// Whether some literal can begin in a row of `../` and tell how many there are.
-    pub(crate) fn has_climbing_literal(&self) -> bool {
-        self.climbing
+    /// Which patterns can begin in a row of `../` or in a drive's `c:/`.
+    pub(crate) fn leading(&self) -> &Leading {
+        &self.leading
     }
 
-    /// Every occurrence of every literal in `text`.
-    fn hits(&self, text: &[u8]) -> Vec<Hit> {
-        let mut hits = Vec::new();
-        self.literals.find(self.patterns.bytes(), text, &mut hits);
-        hits
+    /// Whether the first literal of a pattern that begins without a star, and can begin in a
+    /// lead, stands at `place`.
+    pub(crate) fn may_lead(&self, text: &[u8], place: usize) -> bool {
+        let mut found = false;
+        self.leading.heads.at(self.texts(text), place, &mut |_| found = true);
+        found
     }
 
     /// The first pattern, from number `floor` on, that matches the subject.
     pub(crate) fn first(&self, subject: &Subject<'_>, floor: u32) -> Option<u32> {
-        let hits = self.hits(subject.text);
-        let universal = self.universal.get(self.universal.partition_point(|&number| number < floor));
-        let mut best = universal.copied().unwrap_or(u32::MAX);
-        self.singles(subject, &hits, floor, &mut |pattern, _| best = best.min(pattern));
+        let mut best = self.first_universal(floor);
+        let mut candidates = Vec::new();
+        self.search(subject, floor, &mut |pattern, _| best = best.min(pattern), &mut candidates);
         let mut first = best;
-        self.linked(subject, &hits, floor..best, &mut |pattern, _| first = first.min(pattern));
+        self.follow(candidates, subject, floor..best, &mut |pattern, _| first = first.min(pattern));
         (first != u32::MAX).then_some(first)
+    }
+
+    /// For each piece of a text the first pattern, from number `floor` on, that
+    /// matches the piece as a whole; `u32::MAX` where none does. The pieces are in order and
+    /// do not overlap. The same as `first` for each, but the text is gone through once.
+    pub(crate) fn first_of_each(&self, text: &[u8], pieces: &[Range<usize>], floor: u32) -> Vec<u32> {
+        let mut firsts = vec![self.first_universal(floor); pieces.len()];
+        if self.bare.is_empty() {
+            let mut candidates = Vec::new();
+            self.search_pieces(text, pieces, floor, &mut firsts, &mut candidates);
+            candidates.sort_unstable();
+            for of_piece in candidates.chunk_by(|(one, _), (other, _)| one == other) {
+                let number = of_piece.first().map_or(0, |&(number, _)| number);
+                let (Some(piece), Some(first)) = (pieces.get(number), firsts.get_mut(number)) else { continue };
+                let subject = Subject::whole(text.get(piece.clone()).unwrap_or_default());
+                let chains = of_piece.iter().map(|&(_, chain)| chain).collect();
+                let best = *first;
+                self.follow(chains, &subject, floor..best, &mut |pattern, _| *first = pattern.min(*first));
+            }
+        } else {
+            for (piece, first) in pieces.iter().zip(&mut firsts) {
+                let subject = Subject::whole(text.get(piece.clone()).unwrap_or_default());
+                *first = self.first(&subject, floor).unwrap_or(u32::MAX);
+            }
+        }
+        firsts
+    }
+
+    fn first_universal(&self, floor: u32) -> u32 {
+        self.universal.iter().copied().find(|&number| number >= floor).unwrap_or(u32::MAX)
     }
 
     /// The leftmost place at which the subject admits a pattern, from number
     /// `floor` on, that begins there and matches from there to the end.
-    pub(crate) fn leftmost(&self, subject: &Subject<'_>, floor: u32) -> Option<u32> {
-        let hits = self.hits(subject.text);
-        let mut leftmost = u32::MAX;
-        self.singles(subject, &hits, floor, &mut |_, start| leftmost = leftmost.min(start));
-        self.linked(subject, &hits, floor..u32::MAX, &mut |_, start| leftmost = leftmost.min(start));
-        (leftmost != u32::MAX).then_some(leftmost)
+    pub(crate) fn leftmost(&self, subject: &Subject<'_>, floor: u32) -> Option<usize> {
+        let mut leftmost = usize::MAX;
+        let mut candidates = Vec::new();
+        self.search(subject, floor, &mut |_, start| leftmost = leftmost.min(start), &mut candidates);
+        self.follow(candidates, subject, floor..u32::MAX, &mut |_, start| leftmost = leftmost.min(start));
+        (leftmost != usize::MAX).then_some(leftmost)
     }
 
-    /// Reports the patterns of at most one literal that match, and where they begin.
-    fn singles(&self, subject: &Subject<'_>, hits: &[Hit], floor: u32, report: &mut impl FnMut(u32, u32)) {
+    fn texts<'t>(&'t self, subject: &'t [u8]) -> Texts<'t> {
+        Texts { patterns: self.patterns.text(), subject }
+    }
+
+    /// Reports which of the candidates match, with where they begin.
+    fn follow(
+        &self,
+        candidates: Vec<u32>,
+        subject: &Subject<'_>,
+        patterns: Range<u32>,
+        report: &mut impl FnMut(u32, usize),
+    ) {
+        if !candidates.is_empty() {
+            self.chains.follow(candidates, self.texts(subject.text), subject, patterns, report);
+        }
+    }
+
+    /// Reports the patterns of at most one literal that match, with where they begin, and
+    /// collects the chains that may.
+    fn search(
+        &self,
+        subject: &Subject<'_>,
+        floor: u32,
+        report: &mut impl FnMut(u32, usize),
+        candidates: &mut Vec<u32>,
+    ) {
         for Bare { pattern, conditions } in self.bare.iter().filter(|bare| bare.pattern >= floor) {
-            let mut places = 0..=subject.text.len();
-            let holds = |&at: &usize| {
-                subject.admits(conditions.start, conditions.flat, at) && conditions.end.admits(subject.text, at)
-            };
-            if let Some(at) = places.find(holds) {
-                report(*pattern, count(at));
+            let holds = |&at: &usize| conditions.hold(subject, at, at);
+            if let Some(at) = (0..=subject.text.len()).find(holds) {
+                report(*pattern, at);
             }
         }
-        for hit in hits {
-            for what in self.uses_of(hit.literal) {
-                if let Use::Pattern(pattern, Conditions { start, end, flat }) = *what
-                    && pattern >= floor
-                    && end.admits(subject.text, hit.end as usize)
-                    && subject.admits(start, flat, hit.start as usize)
-                {
-                    report(pattern, hit.start);
+        let texts = self.texts(subject.text);
+        let mut judge = |filed: &Filed, hit: Hit| {
+            for what in filed.uses_of(hit.literal) {
+                match *what {
+                    Use::Pattern(pattern, conditions) => {
+                        if pattern >= floor && conditions.hold(subject, hit.start, hit.end) {
+                            report(pattern, hit.start);
+                        }
+                    }
+                    Use::Chain(chain) => {
+                        if candidates.last() != Some(&chain) {
+                            candidates.push(chain);
+                        }
+                    }
+                }
+            }
+        };
+        self.each_start(subject, |place| {
+            if self.heads.shelf.may_begin(subject.text.get(place..).unwrap_or_default()) {
+                self.heads.shelf.at(texts, place, &mut |hit| judge(&self.heads, hit));
+            }
+        });
+        if self.ends.shelf.may_end(subject.text) {
+            self.ends.shelf.at_end(texts, &mut |hit| judge(&self.ends, hit));
+        }
+        self.anywhere.shelf.everywhere(texts, &mut |hit| judge(&self.anywhere, hit));
+    }
+
+    /// As `search` for every piece of a text, where patterns begin at a piece's beginning alone.
+    fn search_pieces(
+        &self,
+        text: &[u8],
+        pieces: &[Range<usize>],
+        floor: u32,
+        firsts: &mut [u32],
+        candidates: &mut Vec<(usize, u32)>,
+    ) {
+        let texts = self.texts(text);
+        let mut judge = |filed: &Filed, number: usize, hit: Hit| {
+            let (Some(piece), Some(first)) = (pieces.get(number), firsts.get_mut(number)) else { return };
+            let (Some(start), Some(end)) = (hit.start.checked_sub(piece.start), hit.end.checked_sub(piece.start)) else {
+                return;
+            };
+            let subject = Subject::whole(text.get(piece.clone()).unwrap_or_default());
+            for what in filed.uses_of(hit.literal).iter().filter(|_| hit.end <= piece.end) {
+                match *what {
+                    Use::Pattern(pattern, conditions) => {
+                        if pattern >= floor && pattern < *first && conditions.hold(&subject, start, end) {
+                            *first = pattern;
+                        }
+                    }
+                    Use::Chain(chain) => candidates.push((number, chain)),
+                }
+            }
+        };
+        for (number, piece) in pieces.iter().enumerate() {
+            let until = self.texts(text.get(..piece.end).unwrap_or_default());
+            let Some(written) = until.subject.get(piece.start..) else { continue };
+            if self.heads.shelf.may_begin(written) {
+                self.heads.shelf.at(until, piece.start, &mut |hit| judge(&self.heads, number, hit));
+            }
+            if self.has_segments {
+                for (place, _) in (1..).zip(written).filter(|(_, byte)| **byte == b'/') {
+                    let place = piece.start.saturating_add(place);
+                    self.heads.shelf.at(until, place, &mut |hit| judge(&self.heads, number, hit));
+                }
+            }
+            if self.ends.shelf.may_end(written) {
+                self.ends.shelf.at_end(until, &mut |hit| judge(&self.ends, number, hit));
+            }
+        }
+        let mut number = 0_usize;
+        self.anywhere.shelf.everywhere(texts, &mut |hit| {
+            // What is within a piece is found before anything behind it.
+            while pieces.get(number).is_some_and(|piece| piece.end <= hit.start) {
+                number = number.saturating_add(1);
+            }
+            judge(&self.anywhere, number, hit);
+        });
+    }
+
+    /// The places where some pattern without a leading star may begin.
+    fn each_start(&self, subject: &Subject<'_>, mut visit: impl FnMut(usize)) {
+        if let Starts::At(places) = subject.starts {
+            places.iter().copied().for_each(visit);
+            return;
+        }
+        visit(0);
+        if self.has_segments || !matches!(subject.starts, Starts::Whole) {
+            for (place, &byte) in (1_usize..).zip(subject.text) {
+                if byte == b'/' {
+                    visit(place);
                 }
             }
         }
+    }
+}
+
+/// A shelf, and what its literals are used for.
+#[derive(Debug)]
+struct Filed {
+    shelf: Shelf,
+    uses: Vec<Use>,
+    /// Where the uses of each literal begin, and where the last end.
+    begins: Vec<u32>,
+}
+
+impl Filed {
+    /// Files what is to be filed under these bytes.
+    fn new(filing: &[Filing], under: Under, patterns: &PatternList, case: Case, list_ends: &[u32]) -> Self {
+        let filing = || filing.iter().filter(|filing| filing.under == under);
+        let spans: Vec<Span> = filing().map(|filing| filing.span).collect();
+        let (shelf, numbers) = Shelf::new(patterns.text(), &spans, under, case);
+        drop(spans);
+        let mut uses: Vec<(u32, Use)> = numbers.into_iter().zip(filing().map(|filing| filing.what)).collect();
+        keep_first(&mut uses, list_ends);
+        let mut begins = vec![0; shelf.count().saturating_add(1)];
+        for (place, &(literal, _)) in (1..).zip(&uses) {
+            if let Some(end) = begins.get_mut((literal as usize).saturating_add(1)) {
+                *end = place;
+            }
+        }
+        let mut end = 0;
+        for begin in &mut begins {
+            end = end.max(*begin);
+            *begin = end;
+        }
+        Self { shelf, uses: uses.into_iter().map(|(_, what)| what).collect(), begins }
     }
 
     fn uses_of(&self, literal: u32) -> &[Use] {
         let literal = literal as usize;
-        let bounds = (self.uses_begin.get(literal), self.uses_begin.get(literal.saturating_add(1)));
+        let bounds = (self.begins.get(literal), self.begins.get(literal.saturating_add(1)));
         let (Some(&from), Some(&to)) = bounds else { return &[] };
         self.uses.get(from as usize..to as usize).unwrap_or_default()
     }
-
-    /// Reports the chains of these patterns that match, and where they begin.
-    fn linked(
-        &self,
-        subject: &Subject<'_>,
-        hits: &[Hit],
-        patterns: Range<u32>,
-        report: &mut impl FnMut(u32, u32),
-    ) {
-        let mut candidates = BTreeSet::new();
-        for what in hits.iter().flat_map(|hit| self.uses_of(hit.literal)) {
-            if let Use::Chain(number) = what
-                && let Some(chain) = self.chains.get(*number as usize)
-                && patterns.contains(&chain.pattern)
-            {
-                candidates.insert(*number);
-            }
-        }
-        if candidates.is_empty() {
-            return;
-        }
-        let mut waiting = Waiting::new();
-        for chain in candidates.iter().filter_map(|&number| self.chains.get(number as usize)) {
-            let Chain { pattern, links, conditions } = chain;
-            let links = links.clone();
-            self.wait(&mut waiting, Progress { pattern: *pattern, conditions: *conditions, links, begin: None, free: 0 });
-        }
-        let mut moved = Vec::new();
-        for hit in hits {
-            let of_literal = Wait::any_of(hit.literal)..Wait::any_of(hit.literal.saturating_add(1));
-            for (wait, group) in waiting.range_mut(of_literal) {
-                if wait.admits(subject, *hit) {
-                    moved.extend(group.extract_if(.., |progress| progress.free <= hit.start));
-                }
-            }
-            for progress in moved.drain(..) {
-                let begin = progress.begin.unwrap_or(hit.start);
-                let mut links = progress.links;
-                links.next();
-                if links.is_empty() {
-                    report(progress.pattern, begin);
-                } else {
-                    self.wait(&mut waiting, Progress { links, begin: Some(begin), free: hit.end, ..progress });
-                }
-            }
-        }
-    }
-
-    /// Files a chain under the literal that it waits for.
-    fn wait(&self, waiting: &mut Waiting, progress: Progress) {
-        let Some(&literal) = self.links.get(progress.links.start as usize) else { return };
-        let Conditions { start, end, flat } = progress.conditions;
-        let start = progress.begin.is_none().then_some((start, flat));
-        let end = (progress.links.len() == 1).then_some(end);
-        waiting.entry(Wait { literal, start, end }).or_default().push(progress);
-    }
 }
 
-/// Chains by what they wait for. All in one group move on at the same hits, save
-/// those whose last link still covers the hit, so that a literal that occurs
-/// often does not ask every chain again each time.
-type Waiting = BTreeMap<Wait, Vec<Progress>>;
-
-/// A literal, with the conditions on it if it is the first or the last of its chain.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Wait {
-    literal: u32,
-    start: Option<(Start, bool)>,
-    end: Option<End>,
+/// Of the patterns of one list with the same literal and conditions only the first can be reported.
+fn keep_first(uses: &mut Vec<(u32, Use)>, list_ends: &[u32]) {
+    let list = |pattern: u32| list_ends.partition_point(|&end| end <= pattern);
+    uses.sort_unstable_by_key(|&(literal, what)| match what {
+        Use::Pattern(pattern, conditions) => (literal, Some(conditions), pattern),
+        Use::Chain(chain) => (literal, None, chain),
+    });
+    uses.dedup_by(|(later, later_use), (first, first_use)| match (later_use, first_use) {
+        (Use::Pattern(number, these), Use::Pattern(before, those)) => {
+            later == first && these == those && list(*number) == list(*before)
+        }
+        _ => false,
+    });
 }
 
-impl Wait {
-    /// Sorts before everything that waits for `literal`.
-    const fn any_of(literal: u32) -> Self {
-        Self { literal, start: None, end: None }
-    }
-
-    fn admits(&self, subject: &Subject<'_>, hit: Hit) -> bool {
-        self.start.is_none_or(|(start, flat)| subject.admits(start, flat, hit.start as usize))
-            && self.end.is_none_or(|end| end.admits(subject.text, hit.end as usize))
-    }
+/// One literal to be filed.
+struct Filing {
+    under: Under,
+    span: Span,
+    start: Start,
+    what: Use,
 }
 
-/// How far a chain has come: its literals so far stand in order, as far left as they can.
-#[derive(Debug)]
-struct Progress {
+/// A pattern of at least one literal, taken apart.
+struct Row {
     pattern: u32,
     conditions: Conditions,
-    /// The links that are still to come.
-    links: Range<u32>,
-    /// Where the first literal begins, once found.
-    begin: Option<u32>,
-    /// Where the next literal may begin.
-    free: u32,
+    /// Its literals, in `Parts::literals`.
+    literals: Range<usize>,
+}
+
+impl Row {
+    fn is_chain(&self) -> bool {
+        self.literals.len() > 1
+    }
 }
 
 /// The patterns of a set, taken apart.
 #[derive(Default)]
 struct Parts {
-    mentions: Vec<Span>,
-    /// Which mentions a pattern has, its number, its conditions.
-    patterns: Vec<(Range<u32>, u32, Conditions)>,
+    literals: Vec<Span>,
+    rows: Vec<Row>,
     universal: Vec<u32>,
     bare: Vec<Bare>,
-    climbing: bool,
 }
 
 impl Parts {
@@ -352,25 +388,90 @@ impl Parts {
         let mut parts = Self::default();
         for (pattern, text) in patterns.iter() {
             let glob = Glob::parse(text, dialect);
-            let conditions = Conditions { start: glob.start, end: glob.end, flat: glob.flat };
             if glob.is_bare() {
-                parts.bare.push(Bare { pattern, conditions });
+                parts.bare.push(Bare { pattern, conditions: glob.conditions });
                 continue;
             }
-            let begin = count(parts.mentions.len());
+            let begin = parts.literals.len();
             for (offset, literal) in glob.literals() {
                 let offset = count(patterns.begin(pattern).saturating_add(offset));
-                parts.mentions.push(Span { offset, length: count(literal.len()) });
-                parts.climbing |= matches!(literal, "." | "/" | "/.")
-                    || ["..", "./", "/.."].iter().any(|dots| literal.starts_with(dots));
+                parts.literals.push(Span { offset, length: count(literal.len()) });
             }
-            let mentions = begin..count(parts.mentions.len());
-            if mentions.is_empty() {
+            let literals = begin..parts.literals.len();
+            if literals.is_empty() {
                 parts.universal.push(pattern);
             } else {
-                parts.patterns.push((mentions, pattern, conditions));
+                parts.rows.push(Row { pattern, conditions: glob.conditions, literals });
             }
         }
         parts
+    }
+
+    fn spans(&self, row: &Row) -> impl Iterator<Item = Span> {
+        self.literals.get(row.literals.clone()).unwrap_or_default().iter().copied()
+    }
+
+    fn leading(&self, patterns: &PatternList, case: Case) -> Leading {
+        let firsts = self.rows.iter().filter_map(|row| Some((row, self.spans(row).next()?)));
+        let leading = firsts.filter(|(_, first)| can_lead(first.of(patterns.text())));
+        let (floating, heads): (Vec<_>, Vec<_>) = leading.partition(|(row, _)| row.conditions.start == Start::Any);
+        let heads: Vec<Span> = heads.into_iter().map(|(_, first)| first).collect();
+        let longest = heads.iter().map(|head| head.length as usize).max().unwrap_or_default();
+        let (heads, _) = Shelf::new(patterns.text(), &heads, Under::First, case);
+        Leading { floating: !floating.is_empty(), heads, longest }
+    }
+
+    /// Decides for every pattern by which literal it is found, and where that is looked
+    /// for. `links` are the numbers of the chains' literals.
+    fn file(&self, patterns: &PatternList, chains: &mut Chains, links: &[u32]) -> Vec<Filing> {
+        let frequency = chains.frequency(links);
+        let mut filing = Vec::with_capacity(self.rows.len());
+        let mut links = links.iter().copied();
+        for row in &self.rows {
+            let Row { pattern, conditions, ref literals } = *row;
+            let last = literals.len().saturating_sub(1);
+            let under = |place: usize| match conditions {
+                Conditions { start: Start::Anchor | Start::Segment, .. } if place == 0 => Under::First,
+                Conditions { end: End::Anchor, .. } if place == last => Under::Last,
+                _ => Under::Rarest,
+            };
+            let spans = self.spans(row);
+            if !row.is_chain() {
+                let what = Use::Pattern(pattern, conditions);
+                filing.extend(spans.map(|span| Filing { under: under(0), span, start: conditions.start, what }));
+                continue;
+            }
+            let numbers: Vec<u32> = links.by_ref().take(literals.len()).collect();
+            let often = |number: u32| frequency.get(number as usize).copied().unwrap_or(u32::MAX);
+            let key = spans.zip(&numbers).enumerate().min_by_key(|&(place, (span, &number))| {
+                (often(number), under(place) == Under::Rarest, u32::MAX.saturating_sub(span.length))
+            });
+            let what = Use::Chain(chains.push(pattern, conditions, &numbers));
+            filing.extend(key.map(|(place, (span, _))| Filing { under: under(place), span, start: conditions.start, what }));
+        }
+        disperse(&mut filing, patterns);
+        filing
+    }
+}
+
+/// Has literals that are in a crowd looked for everywhere.
+fn disperse(filing: &mut [Filing], patterns: &PatternList) {
+    for under in [Under::First, Under::Last] {
+        let spans: Vec<Span> = filing.iter().filter(|one| one.under == under).map(|one| one.span).collect();
+        let sketch = Sketch::of(patterns.text(), &spans, under);
+        for one in filing.iter_mut().filter(|one| one.under == under) {
+            if sketch.shared(one.span.of(patterns.text())) > CROWD {
+                one.under = Under::Rarest;
+            }
+        }
+    }
+}
+
+/// Whether a literal can begin in a row of `../` or in a drive's `c:/`, other than at the last slash.
+fn can_lead(literal: &[u8]) -> bool {
+    match literal {
+        b"." | b"/" | b"/." | [b'.', b'.' | b'/', ..] | [b'/', b'.', b'.', ..] | [b':', ..] => true,
+        [letter] | [letter, b':', ..] => letter.is_ascii_alphabetic(),
+        _ => false,
     }
 }

@@ -1,6 +1,7 @@
 //! What patterns are matched against: a text, and where in it a pattern may begin.
 
 use crate::glob::Start;
+use crate::paths;
 
 /// Where a pattern that does not begin with a star may begin.
 #[derive(Clone, Copy, Debug)]
@@ -10,9 +11,9 @@ pub(crate) enum Starts<'a> {
     /// At the beginning of a path; a pattern with no `/` also at `last_segment`;
     /// where `every_segment`, any pattern behind any `/`.
     Path { every_segment: bool, last_segment: usize },
-    /// At these places, in ascending order, and nowhere else: patterns that begin with a
+    /// At these places, in ascending order, and nowhere else; patterns that begin with a
     /// star are left out.
-    At(&'a [u32]),
+    At(&'a [usize]),
 }
 
 /// A text, and where in it a pattern may begin.
@@ -30,28 +31,25 @@ impl<'a> Subject<'a> {
 
     /// One form of a path: decision semantics, *Files*, step 2.
     pub(crate) fn path(text: &'a [u8]) -> Self {
-        let every_segment = crate::paths::reaches_out(text);
+        let every_segment = paths::reaches_out(text);
         let last_segment = text.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash.saturating_add(1));
         Self { text, starts: Starts::Path { every_segment, last_segment } }
     }
 
     /// Whether a pattern may begin at `at`; `flat` is one with no `/`.
     pub(crate) fn admits(&self, start: Start, flat: bool, at: usize) -> bool {
-        let anchored = matches!(start, Start::Anchor);
         match self.starts {
-            Starts::At(places) => {
-                let at = crate::literals::count(at);
-                !matches!(start, Start::Any) && places.binary_search(&at).is_ok()
-            }
-            _ if matches!(start, Start::Any) || at == 0 => true,
-            Starts::Whole => !anchored && self.begins_segment(at),
+            Starts::At(places) => start != Start::Any && places.binary_search(&at).is_ok(),
+            _ if start == Start::Any || at == 0 => true,
+            Starts::Whole => start == Start::Segment && self.begins_segment(at),
             Starts::Path { every_segment, last_segment } => {
-                flat && at == last_segment || (!anchored || every_segment) && self.begins_segment(at)
+                flat && at == last_segment
+                    || (every_segment || start == Start::Segment) && self.begins_segment(at)
             }
         }
     }
 
     fn begins_segment(&self, at: usize) -> bool {
-        at.checked_sub(1).map_or(true, |before| self.text.get(before) == Some(&b'/'))
+        at.checked_sub(1).is_none_or(|before| self.text.get(before) == Some(&b'/'))
     }
 }

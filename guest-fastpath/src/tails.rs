@@ -14,32 +14,30 @@
 //! all others are its suffixes.
 
 use crate::files::PathSearch;
-use crate::literals::count;
-use crate::paths::{self, Reading};
+use crate::paths::{self, Marks, Reading};
 use crate::subject::{Starts, Subject};
-use alloc::string::String;
 use alloc::vec::Vec;
-
-/// What a tail begins behind.
-const SIGNS: [char; 4] = ['=', ':', ',', '@'];
 
 impl PathSearch<'_> {
     /// The first pattern that matches the first tail that is matched, of a word that
     /// is not matched itself.
-    pub(crate) fn first_of_tails(&mut self, word: &str) -> Option<u32> {
-        let tails: Vec<usize> = word.match_indices(SIGNS).map(|(at, sign)| at.saturating_add(sign.len())).collect();
-        if tails.is_empty() {
+    pub(crate) fn first_of_tails(&self, word: &[u8]) -> Option<u32> {
+        let marks = Marks::of(word);
+        if !marks.has(Marks::SIGN) {
             return None;
         }
+        let begins_tail = |&(_, byte): &(usize, &u8)| Marks::of_byte(*byte).has(Marks::SIGN);
+        let tails: Vec<usize> = (1..).zip(word).filter(begins_tail).map(|(tail, _)| tail).collect();
         let mut first = None;
-        for Reading { path, workspace } in self.workspace.readings(word) {
+        for Reading { path, workspace } in self.workspace.readings(word, marks) {
             let written = Trunk::written(&path, &tails);
+            if !marks.has(Marks::SEPARATOR) || written.is_resolved() {
+                first = earlier(first, self.first_of_trunk(&written, workspace));
+                continue;
+            }
             let tidied = Trunk::grown(&path, &tails, Dots::Kept);
             let resolved = Trunk::grown(&path, &tails, Dots::Resolved);
-            // Mostly there is nothing to tidy or to resolve, and one trunk stands for all three.
-            if written != tidied {
-                first = earlier(first, self.first_of_trunk(&written, None));
-            }
+            first = earlier(first, self.first_of_trunk(&written, None));
             if tidied != resolved {
                 first = earlier(first, self.first_of_trunk(&tidied, None));
             }
@@ -49,95 +47,124 @@ impl PathSearch<'_> {
     }
 
     /// The first tail that is matched in the form that this trunk gives it.
-    fn first_of_trunk(&self, trunk: &Trunk, workspace: Option<&str>) -> Option<usize> {
-        let matches = |form: &str| {
-            let folded = form.to_ascii_lowercase();
-            self.set.first(&Subject::path(folded.as_bytes()), self.floor).is_some()
-        };
-        let mut shoots = trunk.shoots.clone();
-        let mut here = trunk.here;
-        if let Some(workspace) = workspace {
-            here = earlier(here, trunk.graft(workspace, &mut shoots));
-        }
-        let first = here.filter(|_| matches(".")).into_iter().chain(trunk.root.filter(|_| matches("/"))).min();
-        let first = earlier(first, self.first_anchored(trunk, &shoots));
-        let first = earlier(first, first_reaching(trunk, &shoots, matches));
-        earlier(first, self.first_climbing(trunk, workspace, matches))
+    fn first_of_trunk(&self, trunk: &Trunk, workspace: Option<&[u8]>) -> Option<usize> {
+        let graft = workspace.map(|workspace| trunk.graft(workspace)).unwrap_or_default();
+        let here = earlier(trunk.here, graft.here).filter(|_| self.matches(b"."));
+        let root = trunk.root.filter(|_| self.matches(b"/"));
+        let anchored = self.first_anchored(trunk, &graft.shoots);
+        let reaching = self.first_reaching(trunk, &graft.shoots);
+        [here, root, anchored, reaching, self.first_led(trunk, workspace)].into_iter().flatten().min()
+    }
+
+    fn matches(&self, form: &[u8]) -> bool {
+        self.first_of_form(form).is_some()
     }
 
     /// The first tail with a pattern that begins where the tail does.
-    fn first_anchored(&self, trunk: &Trunk, shoots: &[Shoot]) -> Option<usize> {
-        let mut places: Vec<u32> = shoots.iter().filter(|shoot| shoot.climbs == 0).map(|shoot| count(shoot.at)).collect();
+    fn first_anchored(&self, trunk: &Trunk, grafted: &[Shoot]) -> Option<usize> {
+        let standing = || trunk.standing().chain(grafted);
+        let mut places: Vec<usize> = standing().map(|shoot| shoot.at).collect();
         places.sort_unstable();
-        let folded = trunk.text.to_ascii_lowercase();
-        let subject = Subject { text: folded.as_bytes(), starts: Starts::At(&places) };
+        let subject = Subject { text: &trunk.text, starts: Starts::At(&places) };
         let place = self.set.leftmost(&subject, self.floor)?;
-        let there = shoots.iter().filter(|shoot| shoot.climbs == 0 && count(shoot.at) == place);
-        there.map(|shoot| shoot.tail).min()
+        standing().filter(|shoot| shoot.at == place).map(|shoot| shoot.tail).min()
     }
 
-    /// The first matched tail that begins with `..`. The longest is tried; the others
-    /// differ from it only in how often they climb, and are tried too where a literal
-    /// can tell.
-    fn first_climbing(
-        &self,
-        trunk: &Trunk,
-        workspace: Option<&str>,
-        matches: impl Fn(&str) -> bool,
-    ) -> Option<usize> {
-        let all = self.set.has_climbing_literal() || workspace.is_some_and(|workspace| workspace.starts_with(".."));
-        let climbing = trunk.shoots.iter().filter(|shoot| shoot.climbs > 0);
-        let mut tried = climbing.take(if all { usize::MAX } else { 1 });
-        tried
-            .find(|shoot| {
-                let form = trunk.climbing_form(shoot);
-                matches(&form)
-                    || workspace.and_then(|workspace| paths::inside(&form, workspace)).is_some_and(&matches)
-            })
-            .map(|shoot| shoot.tail)
-    }
-}
-
-/// The first matched tail that patterns match behind any slash.
-fn first_reaching(trunk: &Trunk, shoots: &[Shoot], matches: impl Fn(&str) -> bool) -> Option<usize> {
-    let mut tried = usize::MAX;
-    let reaching = shoots.iter().filter(|shoot| {
-        let longer = shoot.climbs == 0 && shoot.at < tried && paths::reaches_out(trunk.form(shoot).as_bytes());
-        if longer {
-            tried = shoot.at;
+    /// The first matched tail that patterns match behind any slash.
+    fn first_reaching(&self, trunk: &Trunk, grafted: &[Shoot]) -> Option<usize> {
+        let mut longest = usize::MAX;
+        let mut first = None;
+        for shoot in trunk.standing().chain(grafted) {
+            let form = trunk.form(shoot);
+            if shoot.at < longest && paths::reaches_out(form) {
+                longest = shoot.at;
+                first = earlier(first, self.matches(form).then_some(shoot.tail));
+            }
         }
-        longer
-    });
-    reaching.filter(|shoot| matches(trunk.form(shoot))).map(|shoot| shoot.tail).min()
+        first
+    }
+
+    /// The first matched tail whose form begins with what the trunk has not. The longest is
+    /// tried. The others differ from it only in their beginning, and are tried where
+    /// a pattern may tell.
+    fn first_led(&self, trunk: &Trunk, workspace: Option<&[u8]>) -> Option<usize> {
+        let all = self.set.leading().floating || workspace.is_some_and(|workspace| workspace.starts_with(b".."));
+        let mut longest = true;
+        let mut tried = trunk.shoots.iter().filter(|shoot| shoot.lead != Lead::Nothing).filter(|shoot| {
+            core::mem::take(&mut longest) || all || self.may_begin_in_lead(trunk, shoot)
+        });
+        let matched = tried.find(|shoot| {
+            let form = trunk.led_form(shoot);
+            let inside = workspace.and_then(|workspace| paths::inside(&form, workspace));
+            self.matches(&form) || inside.is_some_and(|inside| self.matches(inside))
+        });
+        matched.map(|shoot| shoot.tail)
+    }
+
+    /// Whether a pattern that begins without a star may begin in the lead of this tail.
+    fn may_begin_in_lead(&self, trunk: &Trunk, shoot: &Shoot) -> bool {
+        let longest = self.set.leading().longest;
+        // A literal can tell no more climbs apart than it holds.
+        let lead = match shoot.lead {
+            Lead::Climbs(climbs) => Lead::Climbs(climbs.min(longest.div_ceil(CLIMB.len()))),
+            lead => lead,
+        };
+        let mut form = lead.text();
+        let places = 0..form.len();
+        form.extend(trunk.form(shoot).iter().take(longest));
+        places.step_by(CLIMB.len()).any(|place| self.set.may_lead(&form, place))
+    }
 }
+
+/// One step up.
+const CLIMB: &[u8] = b"../";
 
 fn earlier(one: Option<usize>, other: Option<usize>) -> Option<usize> {
     one.into_iter().chain(other).min()
 }
 
 /// What becomes of `..` segments.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Dots {
     Kept,
     Resolved,
 }
 
-/// The form of a tail, as a suffix of a trunk.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the form of a tail begins with before it goes on as the trunk does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lead {
+    Nothing,
+    /// So many `../`, because nothing of the tail is left for them to take back.
+    Climbs(usize),
+    /// This letter and `:/`: a drive, which `..` does not take back. The trunk has lost it.
+    Drive(u8),
+}
+
+impl Lead {
+    fn text(self) -> Vec<u8> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Climbs(climbs) => CLIMB.repeat(climbs),
+            Self::Drive(letter) => [letter, b':', b'/'].into(),
+        }
+    }
+}
+
+/// The form of a tail: a lead, and a suffix of a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shoot {
     /// Where the tail begins in the word.
     tail: usize,
-    /// Where its form begins in the trunk.
+    /// Where the suffix begins in the trunk.
     at: usize,
-    /// How many `..` stand before that, because nothing of the tail is left for them to take back.
-    climbs: usize,
+    lead: Lead,
 }
 
 /// A form of a word of which the forms of its tails are suffixes.
 #[derive(Debug, PartialEq, Eq)]
 struct Trunk {
     /// Begins with `/` whether or not the word does: a tail may begin there (`a=/b`).
-    text: String,
+    text: Vec<u8>,
     /// In the order of the tails.
     shoots: Vec<Shoot>,
     /// The first tail whose form is `/`.
@@ -148,21 +175,22 @@ struct Trunk {
 
 impl Trunk {
     /// The word as it is written.
-    fn written(word: &str, tails: &[usize]) -> Self {
-        let lead = if word.starts_with('/') { "" } else { "/" };
-        let shoot = |&tail: &usize| Shoot { tail, at: tail.saturating_add(lead.len()), climbs: 0 };
+    fn written(word: &[u8], tails: &[usize]) -> Self {
+        let lead: &[u8] = if word.starts_with(b"/") { b"" } else { b"/" };
+        let shoot = |&tail: &usize| Shoot { tail, at: tail.saturating_add(lead.len()), lead: Lead::Nothing };
         let shoots = tails.iter().map(shoot).collect();
         Self { text: [lead, word].concat(), shoots, root: None, here: None }
     }
 
     /// The word without `//`, `.` segments and, if they are resolved, `..` segments; read
     /// from the right, so that what a tail's form is has been settled when its beginning is reached.
-    fn grown(word: &str, tails: &[usize], dots: Dots) -> Self {
-        let mut trunk = Self { text: String::new(), shoots: Vec::with_capacity(tails.len()), root: None, here: None };
-        let mut grown = Grown { segments: Vec::new(), length: 0, climbs: 0, dots };
+    fn grown(word: &[u8], tails: &[usize], dots: Dots) -> Self {
+        let shoots = Vec::with_capacity(tails.len());
+        let mut trunk = Self { text: Vec::with_capacity(word.len()), shoots, root: None, here: None };
+        let mut grown = Grown { segments: Vec::new(), length: 0, climbs: 0, drive: None, dots };
         let mut end = word.len();
         let mut tails = tails.iter().copied().rev().peekable();
-        for segment in word.rsplit('/') {
+        for segment in word.rsplit(|&byte| byte == b'/') {
             let begin = end.saturating_sub(segment.len());
             while let Some(tail) = tails.next_if(|&tail| tail >= begin) {
                 let stub = word.get(tail..end).unwrap_or_default();
@@ -172,8 +200,8 @@ impl Trunk {
             end = begin.saturating_sub(1);
         }
         for segment in grown.segments.iter().rev() {
-            trunk.text.push('/');
-            trunk.text.push_str(segment);
+            trunk.text.push(b'/');
+            trunk.text.extend(*segment);
         }
         for shoot in &mut trunk.shoots {
             shoot.at = trunk.text.len().saturating_sub(shoot.at);
@@ -184,86 +212,109 @@ impl Trunk {
 
     /// Notes the form of the tail that begins with `stub` and goes on with what has
     /// grown; `at` counts from the end as yet.
-    fn shoot(&mut self, tail: usize, stub: &str, ends: bool, grown: &Grown<'_>) {
-        let climbs = match (stub, grown.climbs) {
-            ("", _) if ends => return self.shoots.push(Shoot { tail, at: 0, climbs: 0 }),
-            ("", _) if grown.length == 0 => return self.root = Some(tail),
-            ("", _) => return self.shoots.push(Shoot { tail, at: grown.length, climbs: 0 }),
-            (".", climbs) => climbs,
-            ("..", climbs) if grown.dots == Dots::Resolved => climbs.saturating_add(1),
-            (_, 0) => {
-                let at = stub.len().saturating_add(grown.length);
-                return self.shoots.push(Shoot { tail, at, climbs: 0 });
-            }
-            (_, climbs) => climbs.saturating_sub(1),
+    fn shoot(&mut self, tail: usize, stub: &[u8], ends: bool, grown: &Grown<'_>) {
+        let mut push = |at, lead| self.shoots.push(Shoot { tail, at, lead });
+        let behind = grown.length.saturating_sub(1);
+        let climbs = match (stub, grown.climbs, grown.drive) {
+            (b"", ..) if ends => return push(0, Lead::Nothing),
+            (b"", ..) if grown.length == 0 => return self.root = Some(tail),
+            (b"", ..) => return push(grown.length, Lead::Nothing),
+            (b".", _, Some(drive)) => return push(behind, Lead::Drive(drive)),
+            (b".", climbs, None) => climbs,
+            (b"..", climbs, _) if grown.dots == Dots::Resolved => climbs.saturating_add(1),
+            (_, 0, _) => return push(stub.len().saturating_add(grown.length), Lead::Nothing),
+            ([letter, b':'], ..) if letter.is_ascii_alphabetic() => return push(behind, Lead::Drive(*letter)),
+            (_, climbs, _) => climbs.saturating_sub(1),
         };
-        if climbs == 0 && grown.length == 0 {
-            self.here = Some(tail);
-        } else {
-            self.shoots.push(Shoot { tail, at: grown.length.saturating_sub(1), climbs });
+        match climbs {
+            0 if grown.length == 0 => self.here = Some(tail),
+            0 => push(behind, Lead::Nothing),
+            climbs => push(behind, Lead::Climbs(climbs)),
         }
     }
 
-    /// The form of a tail that does not climb.
-    fn form(&self, shoot: &Shoot) -> &str {
+    /// Whether nothing of the word or of a tail is to be tidied or resolved.
+    fn is_resolved(&self) -> bool {
+        let is_dots = |shoot: &Shoot| {
+            matches!(self.form(shoot), b"." | b".." | [b'.', b'/', ..] | [b'.', b'.', b'/', ..])
+        };
+        paths::is_resolved(&self.text) && !self.shoots.iter().any(is_dots)
+    }
+
+    /// The tails whose forms are suffixes of the trunk and nothing else.
+    fn standing(&self) -> impl Iterator<Item = &Shoot> {
+        self.shoots.iter().filter(|shoot| shoot.lead == Lead::Nothing)
+    }
+
+    /// The form of a tail that stands, or what is behind the lead.
+    fn form(&self, shoot: &Shoot) -> &[u8] {
         self.text.get(shoot.at..).unwrap_or_default()
     }
 
-    /// The form of a tail that climbs.
-    fn climbing_form(&self, shoot: &Shoot) -> String {
-        let mut form = "../".repeat(shoot.climbs);
-        form.push_str(self.form(shoot));
-        if form.ends_with('/') {
+    /// The form of a tail with its lead.
+    fn led_form(&self, shoot: &Shoot) -> Vec<u8> {
+        let mut form = shoot.lead.text();
+        form.extend(self.form(shoot));
+        if form.ends_with(b"/") {
             form.pop();
         }
         form
     }
 
-    /// Adds the forms relative to the workspace to `shoots`; gives the first tail that
-    /// is the workspace itself. What lies below an absolute workspace is left out:
-    /// patterns match there anyway.
-    fn graft(&self, workspace: &str, shoots: &mut Vec<Shoot>) -> Option<usize> {
-        let absolute = paths::reaches_out(workspace.as_bytes());
-        let mut here = None;
-        for shoot in self.shoots.iter().filter(|shoot| shoot.climbs == 0) {
+    /// The forms of the tails relative to the workspace. What lies below an absolute
+    /// workspace is left out: patterns match there anyway.
+    fn graft(&self, workspace: &[u8]) -> Graft {
+        let absolute = paths::reaches_out(workspace);
+        let mut graft = Graft { shoots: Vec::new(), here: self.root.filter(|_| workspace == b"/") };
+        for shoot in self.standing() {
             let form = self.form(shoot);
-            if absolute && form.len() != workspace.len() {
-                continue;
-            }
-            match paths::inside(form, workspace) {
-                Some(".") if form.len() == workspace.len() => here = earlier(here, Some(shoot.tail)),
-                Some(rest) => shoots.push(Shoot {
-                    at: self.text.len().saturating_sub(rest.len()),
-                    ..shoot.clone()
-                }),
-                None => {}
+            if form == workspace {
+                graft.here = earlier(graft.here, Some(shoot.tail));
+            } else if !absolute && let Some(rest) = paths::inside(form, workspace) {
+                graft.shoots.push(Shoot { at: self.text.len().saturating_sub(rest.len()), ..*shoot });
             }
         }
-        here
+        graft
     }
+}
+
+/// The forms of tails relative to the workspace.
+#[derive(Default)]
+struct Graft {
+    shoots: Vec<Shoot>,
+    /// The first tail that is the workspace itself.
+    here: Option<usize>,
 }
 
 /// What a trunk is made of while it is read from the right.
 struct Grown<'w> {
     /// The segments that stay, the last first.
-    segments: Vec<&'w str>,
+    segments: Vec<&'w [u8]>,
     /// Their length with a slash before each.
     length: usize,
     /// How many `..` wait for a segment to take back.
     climbs: usize,
+    /// The segment read last, if that is a drive that such a `..` took back.
+    drive: Option<u8>,
     dots: Dots,
 }
 
 impl<'w> Grown<'w> {
-    fn take(&mut self, segment: &'w str) {
-        match segment {
-            "" | "." => {}
-            ".." if self.dots == Dots::Resolved => self.climbs = self.climbs.saturating_add(1),
-            _ if self.climbs > 0 => self.climbs = self.climbs.saturating_sub(1),
-            _ => {
-                self.segments.push(segment);
-                self.length = self.length.saturating_add(segment.len()).saturating_add(1);
-            }
+    fn take(&mut self, segment: &'w [u8]) {
+        if matches!(segment, b"" | b".") {
+            return;
+        }
+        self.drive = match segment {
+            [letter, b':'] if self.climbs > 0 && letter.is_ascii_alphabetic() => Some(*letter),
+            _ => None,
+        };
+        if segment == b".." && self.dots == Dots::Resolved {
+            self.climbs = self.climbs.saturating_add(1);
+        } else if self.climbs > 0 {
+            self.climbs = self.climbs.saturating_sub(1);
+        } else {
+            self.segments.push(segment);
+            self.length = self.length.saturating_add(segment.len()).saturating_add(1);
         }
     }
 }
