@@ -9,7 +9,7 @@ if ! command -v cargo-deny >/dev/null; then
     PATH=$PWD/target/tools/bin:$PATH
     command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny --version "$version" --root target/tools
 fi
-cargo deny --locked check bans licenses sources
+cargo deny --locked check --hide-inclusion-graph bans licenses sources
 # The advisory database is fetched; where it cannot be, that is said and not hidden.
 if ! cargo deny --locked check advisories; then
     if [ -n "${CAVRA_REQUIRE_ADVISORIES:-}" ] || [ -d "${CARGO_HOME:-$HOME/.cargo}/advisory-dbs" ] &&
