@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-#[expect(clippy::disallowed_methods, reason = "a build script is told its folders by variables")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a build script is told its folders by variables"
+)]
 fn main() {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());

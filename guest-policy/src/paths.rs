@@ -83,7 +83,9 @@ fn relative_to(path: &str, workspace: &str) -> Option<String> {
 /// Whether `path` begins with an ASCII letter, `:` and a slash.
 fn has_drive(path: &str) -> bool {
     let mut start = path.chars();
-    start.next().is_some_and(|c| c.is_ascii_alphabetic()) && start.next() == Some(':') && start.next() == Some('/')
+    start.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && start.next() == Some(':')
+        && start.next() == Some('/')
 }
 
 /// The segments of `path` that are neither empty nor `.`.

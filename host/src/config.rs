@@ -93,7 +93,7 @@ settings! {
     PolicyDir "CAVRA_POLICY_DIR" "policy-dir" "DIR" ""
         "A directory of `<pack id>/policy.yaml`, which adds to the built-in packs and overrides them.";
     EvaluateFuel "CAVRA_EVALUATE_FUEL" "evaluate-fuel" "FUEL" "50000000"
-        "Fuel for one evaluation, about one a WebAssembly instruction.";
+        "Fuel for one evaluation of the fast path, about one a WebAssembly instruction. The reference has as much, and never less than 10,000,000,000.";
     LoadFuel "CAVRA_LOAD_FUEL" "load-fuel" "FUEL" "5000000000"
         "Fuel for instantiating a module and loading a policy.";
     MemoryBytes "CAVRA_MEMORY_BYTES" "memory-bytes" "BYTES" "67108864"
@@ -213,15 +213,22 @@ impl Config {
         }
     }
 
-    /// The limits of the reference's sandbox: a deadline shorter than the default
-    /// shortens only the fast path's.
+    /// The limits of the reference's sandbox. Where it fails, everything is
+    /// blocked, so it never has less than the default deadline, and fuel enough for
+    /// the longest command lines that agents write; a smaller setting limits only
+    /// the fast path.
     pub fn reference_limits(&self) -> Limits {
         Limits {
+            evaluate_fuel: self.limits.evaluate_fuel.max(REFERENCE_FUEL),
             wall_clock: self.limits.wall_clock.max(Limits::default().wall_clock),
             ..self.limits
         }
     }
 }
+
+/// The least fuel of one evaluation by the reference. It reads patterns one by one:
+/// a commit message of 20 KiB under a pack of 600 patterns takes a tenth of this.
+const REFERENCE_FUEL: u64 = 10_000_000_000;
 
 const DOCUMENTS: [Setting; 10] = [
     Setting::PackageDir,

@@ -86,3 +86,18 @@ fn the_command_line_uses_the_fuel_that_the_library_uses() {
     assert_eq!(answer["sandbox"]["reference"]["fuel_used"], reference);
     assert_eq!(answer["sandbox"]["fastpath"]["fuel_used"], fast);
 }
+
+#[test]
+fn a_long_commit_message_is_judged_by_both() {
+    let host = host(flags(Path::new("builtin:fastpath")), Allocation::OnDemand);
+    let prose = "Rounding: amounts are kept in minor units, so that `a == b` means what it says (see docs/money.md). ";
+    let message = prose.replace(['`', '(', ')'], "").repeat(150);
+    let body = serde_json::json!({
+        "action_type": "execute_command",
+        "target": format!("git commit -m \"{message}\""),
+        "workspace": "/home/dev/acme-billing",
+    });
+    let answer = host.evaluate(&Request::from_json(body.to_string().as_bytes()).unwrap()).unwrap();
+    assert_eq!(answer.fallback_code, None, "{}", answer.fallback_reason);
+    assert_eq!(answer.effective_decision.decision.rule_id, "commands.allow");
+}

@@ -108,8 +108,11 @@ fn a_value_that_is_not_utf8_is_refused() {
 }
 
 #[test]
-fn a_short_deadline_is_not_the_references() {
-    let config = Config::read(&env(&[(Setting::TimeoutSeconds, "0.01")]), &env(&[])).unwrap();
+fn a_tight_limit_is_not_the_references() {
+    let tight = env(&[(Setting::TimeoutSeconds, "0.01"), (Setting::EvaluateFuel, "7")]);
+    let config = Config::read(&tight, &env(&[])).unwrap();
     assert_eq!(config.limits.wall_clock.as_millis(), 10);
+    assert_eq!(config.limits.evaluate_fuel, 7);
     assert_eq!(config.reference_limits().wall_clock.as_secs(), 5);
+    assert_eq!(config.reference_limits().evaluate_fuel, 10_000_000_000);
 }

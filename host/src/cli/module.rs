@@ -109,10 +109,17 @@ fn inspect(args: &InspectArgs) -> Result<Exit, Failure> {
 fn show(it: &Inspection<'_>) -> Result<(), Failure> {
     let mut table = output::table(&[]);
     let about = it.description;
-    table.add_row(vec!["module", &output::short(&format!("{} {}", about.name, about.version), 120)]);
+    table.add_row(vec![
+        "module",
+        &output::short(&format!("{} {}", about.name, about.version), 120),
+    ]);
     table.add_row(vec!["semantics", &output::short(&about.semantics_version, 40)]);
     table.add_row(vec!["exports", it.exports]);
-    let imports = if it.imports.is_empty() { "nothing".to_owned() } else { it.imports.join("\n") };
+    let imports = if it.imports.is_empty() {
+        "nothing".to_owned()
+    } else {
+        it.imports.join("\n")
+    };
     table.add_row(vec!["imports", &imports]);
     table.add_row(vec!["size", &format!("{} bytes", it.bytes)]);
     table.add_row(vec!["sha256", it.sha256]);
@@ -134,7 +141,9 @@ fn bench(args: BenchArgs) -> Result<Exit, Failure> {
     let mut taken = Vec::new();
     for _ in 0..args.evaluations {
         let attempt = backend.evaluate(&request);
-        attempt.outcome.map_err(|fault| Failure::Internal(fault.to_string()))?;
+        attempt
+            .outcome
+            .map_err(|fault| Failure::Internal(fault.to_string()))?;
         taken.extend(attempt.usage.stages);
     }
     let mut table = output::table(&["stage", "p50 µs", "p99 µs"]);
@@ -145,7 +154,10 @@ fn bench(args: BenchArgs) -> Result<Exit, Failure> {
         ("evaluate", |it| it.evaluate_ns),
         ("drop", |it| it.drop_ns),
         ("together", |it| {
-            it.instantiate_ns.saturating_add(it.load_ns).saturating_add(it.evaluate_ns).saturating_add(it.drop_ns)
+            it.instantiate_ns
+                .saturating_add(it.load_ns)
+                .saturating_add(it.evaluate_ns)
+                .saturating_add(it.drop_ns)
         }),
     ];
     for (name, stage) in stages {
@@ -154,6 +166,9 @@ fn bench(args: BenchArgs) -> Result<Exit, Failure> {
         let micros = |percent| format!("{:.1}", output::percentile(&sorted, percent) as f64 / 1000.0);
         table.add_row(vec![name.to_owned(), micros(50), micros(99)]);
     }
-    output::text(&format!("{} evaluations, each in a fresh instance\n{table}", taken.len()))?;
+    output::text(&format!(
+        "{} evaluations, each in a fresh instance\n{table}",
+        taken.len()
+    ))?;
     Ok(Exit::Done)
 }

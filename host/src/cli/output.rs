@@ -68,7 +68,11 @@ pub(super) fn mark(word: &str, good: bool) -> Cell {
 
 /// The value of `sorted` below or at which `percent` of all lie; 0 of none.
 pub(super) fn percentile(sorted: &[u64], percent: usize) -> u64 {
-    let rank = sorted.len().saturating_mul(percent).div_ceil(100).saturating_sub(1);
+    let rank = sorted
+        .len()
+        .saturating_mul(percent)
+        .div_ceil(100)
+        .saturating_sub(1);
     sorted.get(rank).copied().unwrap_or_default()
 }
 

@@ -102,7 +102,10 @@ impl Decision {
     /// The sentence for people.
     pub fn check(&self, limit: usize) -> Result<(), String> {
         if self.approver_group.is_some() && self.verdict != Verdict::RequireApproval {
-            return Err(format!("`approver_group` is given with the decision `{}`", self.verdict));
+            return Err(format!(
+                "`approver_group` is given with the decision `{}`",
+                self.verdict
+            ));
         }
         let texts = [
             ("rule_id", self.rule_id.as_str()),

@@ -93,14 +93,16 @@ fn attempt(
     let mut store = store(module).map_err(|e| classify(module, Stage::Instantiate, &e))?;
     let instance = module.pre.instantiate(&mut store);
     lap.end(&mut stages.instantiate_ns);
-    let outcome = instance.map_err(|e| classify(module, Stage::Instantiate, &e)).and_then(|instance| {
-        let loaded = load(module, &mut store, &instance, policy, registry);
-        lap.end(&mut stages.load_ns);
-        loaded?;
-        let judged = judge(module, &mut store, &instance, request, usage);
-        lap.end(&mut stages.evaluate_ns);
-        judged
-    });
+    let outcome = instance
+        .map_err(|e| classify(module, Stage::Instantiate, &e))
+        .and_then(|instance| {
+            let loaded = load(module, &mut store, &instance, policy, registry);
+            lap.end(&mut stages.load_ns);
+            loaded?;
+            let judged = judge(module, &mut store, &instance, request, usage);
+            lap.end(&mut stages.evaluate_ns);
+            judged
+        });
     usage.peak_memory_bytes = Some(store.data().memory.peak);
     drop(store);
     lap.end(&mut stages.drop_ns);
@@ -151,7 +153,9 @@ fn judge(
     // or a loop begins, so that a guest may end with an overdrawn account and no
     // trap; with the one more, nothing left means that the limit was passed.
     store.set_fuel(fuel.saturating_add(1)).map_err(fault)?;
-    let answer = instance.cavra_enforcement_evaluator().call_evaluate(&mut *store, lower(request));
+    let answer = instance
+        .cavra_enforcement_evaluator()
+        .call_evaluate(&mut *store, lower(request));
     let left = store.get_fuel().map_err(fault)?;
     usage.fuel_used = Some(fuel.saturating_sub(left.saturating_sub(1)));
     let answer = answer.map_err(fault)?;
@@ -160,9 +164,9 @@ fn judge(
     }
     match answer {
         Ok(decision) => lift(decision),
-        Err(wit::EvaluateError::NotLoaded) => {
-            Err(Fault::OutputInvalid("the module says that no policy is loaded".to_owned()))
-        }
+        Err(wit::EvaluateError::NotLoaded) => Err(Fault::OutputInvalid(
+            "the module says that no policy is loaded".to_owned(),
+        )),
         Err(wit::EvaluateError::WrongPack(loaded)) => Err(Fault::OutputInvalid(format!(
             "the module says that the policy pack `{}` is loaded",
             shorten(&loaded)
@@ -210,9 +214,7 @@ fn lift(it: wit::Decision) -> Result<Decision, Fault> {
         approver_group: it.approver_group,
         matched_pattern: it.matched_pattern,
     };
-    decision
-        .check(MAX_TEXT_BYTES)
-        .map_err(Fault::OutputInvalid)?;
+    decision.check(MAX_TEXT_BYTES).map_err(Fault::OutputInvalid)?;
     Ok(decision)
 }
 
