@@ -1,7 +1,10 @@
 //! Link arguments of the component. They stand here and not in `RUSTFLAGS` so
 //! that `cargo build --target wasm32-wasip2` gives the shipped module.
 
-#[expect(clippy::disallowed_methods, reason = "a build script is told its target by variables")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a build script is told its target by variables"
+)]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if std::env::var_os("CARGO_CFG_TARGET_FAMILY").is_some_and(|family| family == "wasm") {

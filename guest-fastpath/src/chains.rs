@@ -35,14 +35,22 @@ pub(crate) struct Chains {
 impl Chains {
     /// No chains as yet, of these literals.
     pub(crate) fn new(shelf: Shelf) -> Self {
-        Self { shelf, chains: Vec::new(), links: Vec::new() }
+        Self {
+            shelf,
+            chains: Vec::new(),
+            links: Vec::new(),
+        }
     }
 
     /// Adds a chain of these literals and gives its number.
     pub(crate) fn push(&mut self, pattern: u32, conditions: Conditions, literals: &[u32]) -> u32 {
         let begin = count(self.links.len());
         self.links.extend_from_slice(literals);
-        self.chains.push(Chain { pattern, links: begin..count(self.links.len()), conditions });
+        self.chains.push(Chain {
+            pattern,
+            links: begin..count(self.links.len()),
+            conditions,
+        });
         count(self.chains.len().saturating_sub(1))
     }
 
@@ -75,7 +83,15 @@ impl Chains {
                 && self.is_plausible(chain, texts, subject)
             {
                 let links = chain.links.clone();
-                self.wait(&mut waiting, Progress { chain: number, links, begin: None, free: 0 });
+                self.wait(
+                    &mut waiting,
+                    Progress {
+                        chain: number,
+                        links,
+                        begin: None,
+                        free: 0,
+                    },
+                );
             }
         }
         if waiting.is_empty() {
@@ -94,7 +110,15 @@ impl Chains {
                 let mut links = progress.links;
                 links.next();
                 if !links.is_empty() {
-                    self.wait(&mut waiting, Progress { links, begin: Some(begin), free: hit.end, ..progress });
+                    self.wait(
+                        &mut waiting,
+                        Progress {
+                            links,
+                            begin: Some(begin),
+                            free: hit.end,
+                            ..progress
+                        },
+                    );
                 } else if let Some(chain) = self.chains.get(progress.chain as usize) {
                     report(chain.pattern, begin);
                 }
@@ -104,9 +128,15 @@ impl Chains {
 
     /// Whether a chain's anchored ends stand where they must: a cheap test that most candidates fail.
     fn is_plausible(&self, chain: &Chain, texts: Texts<'_>, subject: &Subject<'_>) -> bool {
-        let links = self.links.get(chain.links.start as usize..chain.links.end as usize).unwrap_or_default();
-        let literal = |link: Option<&u32>| link.map_or(&[] as &[u8], |&link| self.shelf.literal(link, texts.patterns));
-        let stands = |there: Option<&[u8]>, literal| there.is_some_and(|there| self.shelf.case().equal(there, literal));
+        let links = self
+            .links
+            .get(chain.links.start as usize..chain.links.end as usize)
+            .unwrap_or_default();
+        let literal =
+            |link: Option<&u32>| link.map_or(&[] as &[u8], |&link| self.shelf.literal(link, texts.patterns));
+        let stands = |there: Option<&[u8]>, literal| {
+            there.is_some_and(|there| self.shelf.case().equal(there, literal))
+        };
         let (first, last) = (literal(links.first()), literal(links.last()));
         let Conditions { start, end, .. } = chain.conditions;
         let begins = start != Start::Anchor
@@ -120,11 +150,16 @@ impl Chains {
     fn wait(&self, waiting: &mut Waiting, progress: Progress) {
         let chain = self.chains.get(progress.chain as usize);
         let literal = self.links.get(progress.links.start as usize);
-        let (Some(chain), Some(&literal)) = (chain, literal) else { return };
+        let (Some(chain), Some(&literal)) = (chain, literal) else {
+            return;
+        };
         let Conditions { start, end, flat } = chain.conditions;
         let start = progress.begin.is_none().then_some((start, flat));
         let end = (progress.links.len() == 1).then_some(end);
-        waiting.entry(Wait { literal, start, end }).or_default().push(progress);
+        waiting
+            .entry(Wait { literal, start, end })
+            .or_default()
+            .push(progress);
     }
 }
 
@@ -144,11 +179,16 @@ struct Wait {
 impl Wait {
     /// Sorts before everything that waits for `literal`.
     const fn any_of(literal: u32) -> Self {
-        Self { literal, start: None, end: None }
+        Self {
+            literal,
+            start: None,
+            end: None,
+        }
     }
 
     fn admits(&self, subject: &Subject<'_>, hit: Hit) -> bool {
-        self.start.is_none_or(|(start, flat)| subject.admits(start, flat, hit.start))
+        self.start
+            .is_none_or(|(start, flat)| subject.admits(start, flat, hit.start))
             && self.end.is_none_or(|end| end.admits(subject.text, hit.end))
     }
 }

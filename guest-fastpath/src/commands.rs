@@ -61,7 +61,11 @@ impl CommandRules {
         }
         let read = Line::read(line);
         let words = Words::read(read.parts.iter().filter_map(|part| line.get(part.clone())));
-        let command = Command { line, read: &read, words: &words };
+        let command = Command {
+            line,
+            read: &read,
+            words: &words,
+        };
         let denied = self.denied(command);
         if let Some(Denied::Block(ruling)) = denied {
             return ruling;
@@ -89,7 +93,10 @@ impl CommandRules {
         if unresolved {
             return Ruling::from(&rules::GIT_UNRESOLVED);
         }
-        Ruling { rule: &rules::COMMAND_ALLOW, pattern: allowed.map(String::from) }
+        Ruling {
+            rule: &rules::COMMAND_ALLOW,
+            pattern: allowed.map(String::from),
+        }
     }
 
     /// Steps 4 and 5: the texts of the line in order, and what denies the first that is denied.
@@ -101,8 +108,15 @@ impl CommandRules {
                 if pattern < self.approvals {
                     let text = text.get(piece.clone()).unwrap_or_default();
                     let grave = text.contains("apply") || text.contains("delete");
-                    let rule = if grave { &rules::COMMAND_BLOCK_CRITICAL } else { &rules::COMMAND_BLOCK };
-                    return Some(Denied::Block(Ruling::by_pattern(rule, self.deny.pattern(pattern))));
+                    let rule = if grave {
+                        &rules::COMMAND_BLOCK_CRITICAL
+                    } else {
+                        &rules::COMMAND_BLOCK
+                    };
+                    return Some(Denied::Block(Ruling::by_pattern(
+                        rule,
+                        self.deny.pattern(pattern),
+                    )));
                 }
                 approval = approval.or((pattern != u32::MAX).then_some(pattern));
             }
@@ -112,7 +126,9 @@ impl CommandRules {
 
     /// Step 6: if every part is allowed, the pattern that allows the first.
     fn allowed(&self, command: Command<'_>) -> Option<Option<&str>> {
-        let patterns = self.allow.first_of_each(command.line.as_bytes(), &command.read.parts, 0);
+        let patterns = self
+            .allow
+            .first_of_each(command.line.as_bytes(), &command.read.parts, 0);
         for (number, (&piped, &pattern)) in command.read.piped.iter().zip(&patterns).enumerate() {
             if pattern == u32::MAX && !(piped && command.is_filter(number)) {
                 return None;
@@ -147,7 +163,11 @@ impl<'l> Command<'l> {
     fn texts(self) -> [Pieces<'l>; 3] {
         let line = Cow::Borrowed(self.line);
         let whole = 0..self.line.len();
-        let parts = if *self.read.parts == [whole.clone()] { &[] } else { self.read.parts.as_slice() };
+        let parts = if *self.read.parts == [whole.clone()] {
+            &[]
+        } else {
+            self.read.parts.as_slice()
+        };
         let (mut joined, mut pieces) = (String::new(), Vec::new());
         for number in (0..self.read.parts.len()).filter(|&number| !self.words.are_as_written(number)) {
             let begin = joined.len();
@@ -158,7 +178,11 @@ impl<'l> Command<'l> {
             pieces.push(begin..joined.len());
         }
         let whole = Cow::Owned([whole].into());
-        [(line.clone(), whole), (line, Cow::Borrowed(parts)), (Cow::Owned(joined), Cow::Owned(pieces))]
+        [
+            (line.clone(), whole),
+            (line, Cow::Borrowed(parts)),
+            (Cow::Owned(joined), Cow::Owned(pieces)),
+        ]
     }
 
     /// For each part that is a `git push`, the words behind `push`.

@@ -1,6 +1,10 @@
 //! The component: the exports of the world `policy-module`, and what a crate
 //! without `std` has to bring along.
-#![expect(unsafe_code, unreachable_pub, reason = "the exported symbols of the component")]
+#![expect(
+    unsafe_code,
+    unreachable_pub,
+    reason = "the exported symbols of the component"
+)]
 
 use crate::bindings::exports::cavra::enforcement::evaluator::Guest;
 use crate::{Decision, Description, EvaluateError, LoadError, Policy, Request};
@@ -58,9 +62,10 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 /// of this alignment.
 #[unsafe(export_name = "cabi_realloc")]
 unsafe extern "C" fn cabi_realloc(old: *mut u8, old_length: usize, align: usize, length: usize) -> *mut u8 {
-    let (Ok(before), Ok(wanted)) =
-        (Layout::from_size_align(old_length, align), Layout::from_size_align(length, align))
-    else {
+    let (Ok(before), Ok(wanted)) = (
+        Layout::from_size_align(old_length, align),
+        Layout::from_size_align(length, align),
+    ) else {
         core::arch::wasm32::unreachable()
     };
     let memory = match (old_length, length) {

@@ -43,7 +43,9 @@ impl Document {
         let mut document = Self::default();
         read_object(json, &mut document)?;
         if document.pack.is_none() {
-            return Err(serde_json::Error::custom("`metadata.id` is missing; compile the policy again"));
+            return Err(serde_json::Error::custom(
+                "`metadata.id` is missing; compile the policy again",
+            ));
         }
         Ok(document)
     }
@@ -57,7 +59,9 @@ impl Document {
 pub(crate) fn read_registry(json: &str) -> Result<Registry, serde_json::Error> {
     let mut servers = Servers(None);
     read_object(json, &mut servers)?;
-    let mut registry = servers.0.ok_or_else(|| serde_json::Error::custom("`mcp_servers` is missing"))?;
+    let mut registry = servers
+        .0
+        .ok_or_else(|| serde_json::Error::custom("`mcp_servers` is missing"))?;
     registry.sort();
     Ok(registry)
 }
@@ -80,15 +84,32 @@ impl Fields for Document {
             "schema_version" => {
                 let version = map.next_value_seed(Text(path))?;
                 if version != SCHEMA {
-                    return Err(A::Error::custom(format!("`schema_version` is `{version}`, not `{SCHEMA}`")));
+                    return Err(A::Error::custom(format!(
+                        "`schema_version` is `{version}`, not `{SCHEMA}`"
+                    )));
                 }
                 Ok(())
             }
-            "metadata" => map.next_value_seed(Object { path, fields: &mut Metadata(self) }),
-            "filesystem" => map.next_value_seed(Object { path, fields: &mut Filesystem(self) }),
-            "commands" => map.next_value_seed(Object { path, fields: &mut Commands(self) }),
-            "git" => map.next_value_seed(Object { path, fields: &mut Git(self) }),
-            "mcp" => map.next_value_seed(Object { path, fields: &mut Mcp(self) }),
+            "metadata" => map.next_value_seed(Object {
+                path,
+                fields: &mut Metadata(self),
+            }),
+            "filesystem" => map.next_value_seed(Object {
+                path,
+                fields: &mut Filesystem(self),
+            }),
+            "commands" => map.next_value_seed(Object {
+                path,
+                fields: &mut Commands(self),
+            }),
+            "git" => map.next_value_seed(Object {
+                path,
+                fields: &mut Git(self),
+            }),
+            "mcp" => map.next_value_seed(Object {
+                path,
+                fields: &mut Mcp(self),
+            }),
             _ => ignore(map),
         }
     }
@@ -173,9 +194,10 @@ struct Servers(Option<Registry>);
 impl Fields for Servers {
     fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, path: &str, map: &mut A) -> Result<(), A::Error> {
         match key {
-            "mcp_servers" => {
-                map.next_value_seed(Records { path, registry: self.0.insert(Registry::default()) })
-            }
+            "mcp_servers" => map.next_value_seed(Records {
+                path,
+                registry: self.0.insert(Registry::default()),
+            }),
             _ => ignore(map),
         }
     }
@@ -200,10 +222,16 @@ impl Fields for Server {
             "trust_tier" => &mut self.trust_tier,
             "approval_state" => &mut self.approval_state,
             "capabilities" => {
-                return map.next_value_seed(List { path, into: &mut self.capabilities });
+                return map.next_value_seed(List {
+                    path,
+                    into: &mut self.capabilities,
+                });
             }
             "allowed_tools" => {
-                return map.next_value_seed(List { path, into: &mut self.allowed_tools });
+                return map.next_value_seed(List {
+                    path,
+                    into: &mut self.allowed_tools,
+                });
             }
             _ => return ignore(map),
         };
@@ -276,7 +304,11 @@ impl<'de, F: Fields> Visitor<'de> for Object<'_, '_, F> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut seen = BTreeSet::new();
         while let Some(key) = map.next_key_seed(Text(self.path))? {
-            let path = if self.path.is_empty() { String::from(&*key) } else { format!("{}.{key}", self.path) };
+            let path = if self.path.is_empty() {
+                String::from(&*key)
+            } else {
+                format!("{}.{key}", self.path)
+            };
             self.fields.read(&key, &path, &mut map)?;
             if !seen.insert(key) {
                 return Err(A::Error::custom(format!("`{path}` is there twice")));
@@ -309,7 +341,10 @@ impl<'de, T: Texts> Visitor<'de> for List<'_, '_, T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
         let mut place = 0_usize;
-        while let Some(text) = sequence.next_element_seed(Text(Element { list: self.path, place }))? {
+        while let Some(text) = sequence.next_element_seed(Text(Element {
+            list: self.path,
+            place,
+        }))? {
             let refused = |fault| A::Error::custom(format!("`{}[{place}]` is {fault}", self.path));
             self.into.take(&text).map_err(refused)?;
             place = place.saturating_add(1);
@@ -343,7 +378,13 @@ impl<'de> Visitor<'de> for Records<'_, '_> {
         for place in 0_usize.. {
             let path = format!("{}[{place}]", self.path);
             let mut server = Server::default();
-            if sequence.next_element_seed(Object { path: &path, fields: &mut server })?.is_none() {
+            if sequence
+                .next_element_seed(Object {
+                    path: &path,
+                    fields: &mut server,
+                })?
+                .is_none()
+            {
                 break;
             }
             server.file(self.registry);
@@ -417,5 +458,9 @@ impl Visitor<'_> for Flag<'_> {
 /// The end of an error's sentence: what should stand where.
 fn expecting(formatter: &mut fmt::Formatter<'_>, what: &str, place: impl fmt::Display) -> fmt::Result {
     let place = format!("{place}");
-    if place.is_empty() { formatter.write_str(what) } else { write!(formatter, "{what} at `{place}`") }
+    if place.is_empty() {
+        formatter.write_str(what)
+    } else {
+        write!(formatter, "{what} at `{place}`")
+    }
 }

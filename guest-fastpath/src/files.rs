@@ -2,8 +2,8 @@
 
 use crate::glob::Dialect;
 use crate::lists::PatternList;
-use crate::patterns::PatternSet;
 use crate::paths::{self, Marks, Workspace};
+use crate::patterns::PatternSet;
 use crate::rules::{self, Ruling};
 use crate::shelf::count;
 use crate::subject::Subject;
@@ -25,7 +25,11 @@ impl FileRules {
     pub(crate) fn new(block_write: PatternList, approve_write: PatternList, block_read: PatternList) -> Self {
         let approvals = count(block_write.len());
         let reads = approvals.saturating_add(count(approve_write.len()));
-        Self { set: PatternSet::new([block_write, approve_write, block_read], Dialect::Deny), approvals, reads }
+        Self {
+            set: PatternSet::new([block_write, approve_write, block_read], Dialect::Deny),
+            approvals,
+            reads,
+        }
     }
 
     /// Decides `read_file`.
@@ -40,7 +44,11 @@ impl FileRules {
     /// Decides `write_file`.
     pub(crate) fn write(&self, target: &str, workspace: Option<&str>) -> Ruling {
         let Some(first) = self.search(workspace, 0).first(target.as_bytes()) else {
-            return Ruling::from(if target.is_empty() { &rules::WRITE_EMPTY } else { &rules::WRITE_ALLOW });
+            return Ruling::from(if target.is_empty() {
+                &rules::WRITE_EMPTY
+            } else {
+                &rules::WRITE_ALLOW
+            });
         };
         let rule = if first < self.approvals {
             &rules::WRITE_BLOCK
@@ -54,7 +62,12 @@ impl FileRules {
 
     /// The pattern of the first of the words that `block_read` matches as a file, whole or by
     /// a tail: decision semantics, *Commands*, step 6. The words are pieces of `text`, in order.
-    pub(crate) fn sensitive(&self, text: &[u8], words: &[Range<usize>], workspace: Option<&str>) -> Option<&str> {
+    pub(crate) fn sensitive(
+        &self,
+        text: &[u8],
+        words: &[Range<usize>],
+        workspace: Option<&str>,
+    ) -> Option<&str> {
         let search = self.search(workspace, self.reads);
         let word = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
         // Most words have one form and no tail. They are looked for together.
@@ -63,16 +76,27 @@ impl FileRules {
             !Marks::of(word).has(Marks::SEPARATOR | Marks::SIGN) && !search.workspace.is(word)
         };
         let plain: Vec<Range<usize>> = words.iter().filter(is_plain).cloned().collect();
-        let mut firsts = plain.iter().zip(self.set.first_of_each(text, &plain, self.reads)).peekable();
-        let pattern = words.iter().find_map(|range| match firsts.next_if(|(plain, _)| *plain == range) {
-            Some((_, first)) => (first != u32::MAX).then_some(first),
-            None => search.first(word(range)).or_else(|| search.first_of_tails(word(range))),
-        })?;
+        let mut firsts = plain
+            .iter()
+            .zip(self.set.first_of_each(text, &plain, self.reads))
+            .peekable();
+        let pattern = words
+            .iter()
+            .find_map(|range| match firsts.next_if(|(plain, _)| *plain == range) {
+                Some((_, first)) => (first != u32::MAX).then_some(first),
+                None => search
+                    .first(word(range))
+                    .or_else(|| search.first_of_tails(word(range))),
+            })?;
         Some(self.set.pattern(pattern))
     }
 
     fn search(&self, workspace: Option<&str>, floor: u32) -> PathSearch<'_> {
-        PathSearch { set: &self.set, floor, workspace: Workspace::new(workspace) }
+        PathSearch {
+            set: &self.set,
+            floor,
+            workspace: Workspace::new(workspace),
+        }
     }
 }
 

@@ -107,7 +107,15 @@ impl<'p> Glob<'p> {
         if core.ends_with('*') {
             end = End::Any;
         }
-        Self { core, offset, conditions: Conditions { start, end, flat: !pattern.contains('/') } }
+        Self {
+            core,
+            offset,
+            conditions: Conditions {
+                start,
+                end,
+                flat: !pattern.contains('/'),
+            },
+        }
     }
 
     /// The literals in order, each with where it begins in the pattern.

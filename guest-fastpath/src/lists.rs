@@ -31,13 +31,16 @@ impl PatternList {
 
     /// The pattern of this number, counted from 0.
     pub(crate) fn get(&self, number: u32) -> Option<&str> {
-        self.text.get(self.begin(number)..*self.ends.get(number as usize)? as usize)
+        self.text
+            .get(self.begin(number)..*self.ends.get(number as usize)? as usize)
     }
 
     /// Where the pattern of this number begins in `text`.
     pub(crate) fn begin(&self, number: u32) -> usize {
         let before = (number as usize).checked_sub(1);
-        before.and_then(|before| self.ends.get(before)).map_or(0, |&end| end as usize)
+        before
+            .and_then(|before| self.ends.get(before))
+            .map_or(0, |&end| end as usize)
     }
 
     /// The patterns in order, with their numbers.

@@ -89,7 +89,11 @@ impl Record {
             Standing::Blocked => &rules::REGISTRY_BLOCKED,
             Standing::Unapproved => &rules::REGISTRY_APPROVAL,
             Standing::Approved if self.tools.leave_out(call.tool) => &rules::REGISTRY_TOOL,
-            Standing::Approved if call.capability.is_some_and(|wanted| self.capabilities.leave_out(wanted)) => {
+            Standing::Approved
+                if call
+                    .capability
+                    .is_some_and(|wanted| self.capabilities.leave_out(wanted)) =>
+            {
                 &rules::REGISTRY_CAPABILITY
             }
             Standing::Approved => &rules::REGISTRY_ALLOW,
@@ -119,9 +123,19 @@ impl Registry {
 
     /// The most restrictive of what the server's records say; of equals the first.
     fn decide(&self, call: Call<'_>) -> &'static Rule {
-        let from = self.names.partition_point(|(name, _)| name.as_str() < call.server);
-        let named = self.names.iter().skip(from).take_while(|(name, _)| name == call.server);
-        let rules = named.filter_map(|&(_, place)| self.records.get(place)).map(|record| record.decide(call));
-        rules.reduce(|first, next| if next.verdict > first.verdict { next } else { first }).unwrap_or(&rules::REGISTRY_UNKNOWN)
+        let from = self
+            .names
+            .partition_point(|(name, _)| name.as_str() < call.server);
+        let named = self
+            .names
+            .iter()
+            .skip(from)
+            .take_while(|(name, _)| name == call.server);
+        let rules = named
+            .filter_map(|&(_, place)| self.records.get(place))
+            .map(|record| record.decide(call));
+        rules
+            .reduce(|first, next| if next.verdict > first.verdict { next } else { first })
+            .unwrap_or(&rules::REGISTRY_UNKNOWN)
     }
 }

@@ -35,8 +35,13 @@ impl Workspace {
             return Self::default();
         };
         let workspace = workspace.as_bytes();
-        let slashed = workspace.contains(&b'\\').then(|| resolve(&tidy(&slashed(workspace))));
-        Self { as_given: Some(resolve(&tidy(workspace))), slashed }
+        let slashed = workspace
+            .contains(&b'\\')
+            .then(|| resolve(&tidy(&slashed(workspace))));
+        Self {
+            as_given: Some(resolve(&tidy(workspace))),
+            slashed,
+        }
     }
 
     /// Whether a path without separators is the workspace itself.
@@ -47,7 +52,10 @@ impl Workspace {
     /// The path and this workspace as given and, where either holds a `\`, with every
     /// `\` read as `/`.
     pub(crate) fn readings<'s>(&'s self, path: &'s [u8], marks: Marks) -> impl Iterator<Item = Reading<'s>> {
-        let first = Reading { path: Cow::Borrowed(path), workspace: self.as_given.as_deref() };
+        let first = Reading {
+            path: Cow::Borrowed(path),
+            workspace: self.as_given.as_deref(),
+        };
         let differs = self.slashed.is_some() || marks.has(Marks::BACKSLASH);
         let second = differs.then(|| Reading {
             path: Cow::Owned(slashed(path)),
@@ -58,7 +66,9 @@ impl Workspace {
 }
 
 fn slashed(path: &[u8]) -> Vec<u8> {
-    path.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect()
+    path.iter()
+        .map(|&byte| if byte == b'\\' { b'/' } else { byte })
+        .collect()
 }
 
 /// What there is in a path that decides how it has to be read.
@@ -66,6 +76,10 @@ fn slashed(path: &[u8]) -> Vec<u8> {
 pub(crate) struct Marks(u8);
 
 /// The mark of each byte.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which refuses an index out of bounds"
+)]
 static MARKS: [u8; 256] = {
     let mut table = [0; 256];
     table[b'/' as usize] = Marks::SLASH;
@@ -105,9 +119,11 @@ pub(crate) fn forms(path: &[u8], workspace: &Workspace, visit: &mut impl FnMut(&
     let marks = Marks::of(path);
     if !marks.has(Marks::SEPARATOR) {
         visit(path);
-        [&workspace.as_given, &workspace.slashed].into_iter().for_each(|workspace| {
-            below(path, workspace.as_deref(), visit);
-        });
+        [&workspace.as_given, &workspace.slashed]
+            .into_iter()
+            .for_each(|workspace| {
+                below(path, workspace.as_deref(), visit);
+            });
         return;
     }
     for Reading { path, workspace } in workspace.readings(path, marks) {
@@ -173,7 +189,10 @@ pub(crate) fn tidy(path: &[u8]) -> Vec<u8> {
     let root = usize::from(path.starts_with(b"/"));
     let mut tidied = Vec::with_capacity(path.len());
     tidied.extend(path.get(..root).unwrap_or_default());
-    for segment in path.split(|&byte| byte == b'/').filter(|segment| !matches!(*segment, b"" | b".")) {
+    for segment in path
+        .split(|&byte| byte == b'/')
+        .filter(|segment| !matches!(*segment, b"" | b"."))
+    {
         if tidied.len() > root {
             tidied.push(b'/');
         }
@@ -198,11 +217,17 @@ pub(crate) fn resolve(tidied: &[u8]) -> Vec<u8> {
     resolved.extend(pinned);
     // How many of the last segments a `..` can take back.
     let mut depth = 0_usize;
-    for segment in rest.split(|&byte| byte == b'/').filter(|segment| !matches!(*segment, b"" | b".")) {
+    for segment in rest
+        .split(|&byte| byte == b'/')
+        .filter(|segment| !matches!(*segment, b"" | b"."))
+    {
         if segment != b".." {
             depth = depth.saturating_add(1);
         } else if depth > 0 {
-            let slash = resolved.iter().rposition(|&byte| byte == b'/').unwrap_or_default();
+            let slash = resolved
+                .iter()
+                .rposition(|&byte| byte == b'/')
+                .unwrap_or_default();
             resolved.truncate(slash.max(pinned.len()));
             depth = depth.saturating_sub(1);
             continue;

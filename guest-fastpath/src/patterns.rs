@@ -81,7 +81,12 @@ impl PatternSet {
             Dialect::Allow => Case::Exact,
         };
         let mut parts = Parts::of(&patterns, dialect);
-        let links: Vec<Span> = parts.rows.iter().filter(|row| row.is_chain()).flat_map(|row| parts.spans(row)).collect();
+        let links: Vec<Span> = parts
+            .rows
+            .iter()
+            .filter(|row| row.is_chain())
+            .flat_map(|row| parts.spans(row))
+            .collect();
         let (links, numbers) = Shelf::new(patterns.text(), &links, Under::Rarest, case);
         let mut chains = Chains::new(links);
         let filing = parts.file(&patterns, &mut chains, &numbers);
@@ -93,7 +98,9 @@ impl PatternSet {
             chains,
             universal: core::mem::take(&mut parts.universal),
             bare: core::mem::take(&mut parts.bare),
-            has_segments: filing.iter().any(|filing| filing.under == Under::First && filing.start == Start::Segment),
+            has_segments: filing
+                .iter()
+                .any(|filing| filing.under == Under::First && filing.start == Start::Segment),
             leading: parts.leading(&patterns, case),
             patterns,
         }
@@ -113,7 +120,9 @@ impl PatternSet {
     /// lead, stands at `place`.
     pub(crate) fn may_lead(&self, text: &[u8], place: usize) -> bool {
         let mut found = false;
-        self.leading.heads.at(self.texts(text), place, &mut |_| found = true);
+        self.leading
+            .heads
+            .at(self.texts(text), place, &mut |_| found = true);
         found
     }
 
@@ -121,9 +130,16 @@ impl PatternSet {
     pub(crate) fn first(&self, subject: &Subject<'_>, floor: u32) -> Option<u32> {
         let mut best = self.first_universal(floor);
         let mut candidates = Vec::new();
-        self.search(subject, floor, &mut |pattern, _| best = best.min(pattern), &mut candidates);
+        self.search(
+            subject,
+            floor,
+            &mut |pattern, _| best = best.min(pattern),
+            &mut candidates,
+        );
         let mut first = best;
-        self.follow(candidates, subject, floor..best, &mut |pattern, _| first = first.min(pattern));
+        self.follow(candidates, subject, floor..best, &mut |pattern, _| {
+            first = first.min(pattern)
+        });
         (first != u32::MAX).then_some(first)
     }
 
@@ -138,11 +154,15 @@ impl PatternSet {
             candidates.sort_unstable();
             for of_piece in candidates.chunk_by(|(one, _), (other, _)| one == other) {
                 let number = of_piece.first().map_or(0, |&(number, _)| number);
-                let (Some(piece), Some(first)) = (pieces.get(number), firsts.get_mut(number)) else { continue };
+                let (Some(piece), Some(first)) = (pieces.get(number), firsts.get_mut(number)) else {
+                    continue;
+                };
                 let subject = Subject::whole(text.get(piece.clone()).unwrap_or_default());
                 let chains = of_piece.iter().map(|&(_, chain)| chain).collect();
                 let best = *first;
-                self.follow(chains, &subject, floor..best, &mut |pattern, _| *first = pattern.min(*first));
+                self.follow(chains, &subject, floor..best, &mut |pattern, _| {
+                    *first = pattern.min(*first)
+                });
             }
         } else {
             for (piece, first) in pieces.iter().zip(&mut firsts) {
@@ -154,7 +174,11 @@ impl PatternSet {
     }
 
     fn first_universal(&self, floor: u32) -> u32 {
-        self.universal.iter().copied().find(|&number| number >= floor).unwrap_or(u32::MAX)
+        self.universal
+            .iter()
+            .copied()
+            .find(|&number| number >= floor)
+            .unwrap_or(u32::MAX)
     }
 
     /// The leftmost place at which the subject admits a pattern, from number
@@ -162,13 +186,23 @@ impl PatternSet {
     pub(crate) fn leftmost(&self, subject: &Subject<'_>, floor: u32) -> Option<usize> {
         let mut leftmost = usize::MAX;
         let mut candidates = Vec::new();
-        self.search(subject, floor, &mut |_, start| leftmost = leftmost.min(start), &mut candidates);
-        self.follow(candidates, subject, floor..u32::MAX, &mut |_, start| leftmost = leftmost.min(start));
+        self.search(
+            subject,
+            floor,
+            &mut |_, start| leftmost = leftmost.min(start),
+            &mut candidates,
+        );
+        self.follow(candidates, subject, floor..u32::MAX, &mut |_, start| {
+            leftmost = leftmost.min(start)
+        });
         (leftmost != usize::MAX).then_some(leftmost)
     }
 
     fn texts<'t>(&'t self, subject: &'t [u8]) -> Texts<'t> {
-        Texts { patterns: self.patterns.text(), subject }
+        Texts {
+            patterns: self.patterns.text(),
+            subject,
+        }
     }
 
     /// Reports which of the candidates match, with where they begin.
@@ -180,7 +214,8 @@ impl PatternSet {
         report: &mut impl FnMut(u32, usize),
     ) {
         if !candidates.is_empty() {
-            self.chains.follow(candidates, self.texts(subject.text), subject, patterns, report);
+            self.chains
+                .follow(candidates, self.texts(subject.text), subject, patterns, report);
         }
     }
 
@@ -217,14 +252,22 @@ impl PatternSet {
             }
         };
         self.each_start(subject, |place| {
-            if self.heads.shelf.may_begin(subject.text.get(place..).unwrap_or_default()) {
-                self.heads.shelf.at(texts, place, &mut |hit| judge(&self.heads, hit));
+            if self
+                .heads
+                .shelf
+                .may_begin(subject.text.get(place..).unwrap_or_default())
+            {
+                self.heads
+                    .shelf
+                    .at(texts, place, &mut |hit| judge(&self.heads, hit));
             }
         });
         if self.ends.shelf.may_end(subject.text) {
             self.ends.shelf.at_end(texts, &mut |hit| judge(&self.ends, hit));
         }
-        self.anywhere.shelf.everywhere(texts, &mut |hit| judge(&self.anywhere, hit));
+        self.anywhere
+            .shelf
+            .everywhere(texts, &mut |hit| judge(&self.anywhere, hit));
     }
 
     /// As `search` for every piece of a text, where patterns begin at a piece's beginning alone.
@@ -238,8 +281,13 @@ impl PatternSet {
     ) {
         let texts = self.texts(text);
         let mut judge = |filed: &Filed, number: usize, hit: Hit| {
-            let (Some(piece), Some(first)) = (pieces.get(number), firsts.get_mut(number)) else { return };
-            let (Some(start), Some(end)) = (hit.start.checked_sub(piece.start), hit.end.checked_sub(piece.start)) else {
+            let (Some(piece), Some(first)) = (pieces.get(number), firsts.get_mut(number)) else {
+                return;
+            };
+            let (Some(start), Some(end)) = (
+                hit.start.checked_sub(piece.start),
+                hit.end.checked_sub(piece.start),
+            ) else {
                 return;
             };
             let subject = Subject::whole(text.get(piece.clone()).unwrap_or_default());
@@ -256,18 +304,26 @@ impl PatternSet {
         };
         for (number, piece) in pieces.iter().enumerate() {
             let until = self.texts(text.get(..piece.end).unwrap_or_default());
-            let Some(written) = until.subject.get(piece.start..) else { continue };
+            let Some(written) = until.subject.get(piece.start..) else {
+                continue;
+            };
             if self.heads.shelf.may_begin(written) {
-                self.heads.shelf.at(until, piece.start, &mut |hit| judge(&self.heads, number, hit));
+                self.heads
+                    .shelf
+                    .at(until, piece.start, &mut |hit| judge(&self.heads, number, hit));
             }
             if self.has_segments {
                 for (place, _) in (1..).zip(written).filter(|(_, byte)| **byte == b'/') {
                     let place = piece.start.saturating_add(place);
-                    self.heads.shelf.at(until, place, &mut |hit| judge(&self.heads, number, hit));
+                    self.heads
+                        .shelf
+                        .at(until, place, &mut |hit| judge(&self.heads, number, hit));
                 }
             }
             if self.ends.shelf.may_end(written) {
-                self.ends.shelf.at_end(until, &mut |hit| judge(&self.ends, number, hit));
+                self.ends
+                    .shelf
+                    .at_end(until, &mut |hit| judge(&self.ends, number, hit));
             }
         }
         let mut number = 0_usize;
@@ -313,7 +369,10 @@ impl Filed {
         let spans: Vec<Span> = filing().map(|filing| filing.span).collect();
         let (shelf, numbers) = Shelf::new(patterns.text(), &spans, under, case);
         drop(spans);
-        let mut uses: Vec<(u32, Use)> = numbers.into_iter().zip(filing().map(|filing| filing.what)).collect();
+        let mut uses: Vec<(u32, Use)> = numbers
+            .into_iter()
+            .zip(filing().map(|filing| filing.what))
+            .collect();
         keep_first(&mut uses, list_ends);
         let mut begins = vec![0; shelf.count().saturating_add(1)];
         for (place, &(literal, _)) in (1..).zip(&uses) {
@@ -326,13 +385,22 @@ impl Filed {
             end = end.max(*begin);
             *begin = end;
         }
-        Self { shelf, uses: uses.into_iter().map(|(_, what)| what).collect(), begins }
+        Self {
+            shelf,
+            uses: uses.into_iter().map(|(_, what)| what).collect(),
+            begins,
+        }
     }
 
     fn uses_of(&self, literal: u32) -> &[Use] {
         let literal = literal as usize;
-        let bounds = (self.begins.get(literal), self.begins.get(literal.saturating_add(1)));
-        let (Some(&from), Some(&to)) = bounds else { return &[] };
+        let bounds = (
+            self.begins.get(literal),
+            self.begins.get(literal.saturating_add(1)),
+        );
+        let (Some(&from), Some(&to)) = bounds else {
+            return &[];
+        };
         self.uses.get(from as usize..to as usize).unwrap_or_default()
     }
 }
@@ -344,12 +412,14 @@ fn keep_first(uses: &mut Vec<(u32, Use)>, list_ends: &[u32]) {
         Use::Pattern(pattern, conditions) => (literal, Some(conditions), pattern),
         Use::Chain(chain) => (literal, None, chain),
     });
-    uses.dedup_by(|(later, later_use), (first, first_use)| match (later_use, first_use) {
-        (Use::Pattern(number, these), Use::Pattern(before, those)) => {
-            later == first && these == those && list(*number) == list(*before)
-        }
-        _ => false,
-    });
+    uses.dedup_by(
+        |(later, later_use), (first, first_use)| match (later_use, first_use) {
+            (Use::Pattern(number, these), Use::Pattern(before, those)) => {
+                later == first && these == those && list(*number) == list(*before)
+            }
+            _ => false,
+        },
+    );
 }
 
 /// One literal to be filed.
@@ -389,36 +459,62 @@ impl Parts {
         for (pattern, text) in patterns.iter() {
             let glob = Glob::parse(text, dialect);
             if glob.is_bare() {
-                parts.bare.push(Bare { pattern, conditions: glob.conditions });
+                parts.bare.push(Bare {
+                    pattern,
+                    conditions: glob.conditions,
+                });
                 continue;
             }
             let begin = parts.literals.len();
             for (offset, literal) in glob.literals() {
                 let offset = count(patterns.begin(pattern).saturating_add(offset));
-                parts.literals.push(Span { offset, length: count(literal.len()) });
+                parts.literals.push(Span {
+                    offset,
+                    length: count(literal.len()),
+                });
             }
             let literals = begin..parts.literals.len();
             if literals.is_empty() {
                 parts.universal.push(pattern);
             } else {
-                parts.rows.push(Row { pattern, conditions: glob.conditions, literals });
+                parts.rows.push(Row {
+                    pattern,
+                    conditions: glob.conditions,
+                    literals,
+                });
             }
         }
         parts
     }
 
     fn spans(&self, row: &Row) -> impl Iterator<Item = Span> {
-        self.literals.get(row.literals.clone()).unwrap_or_default().iter().copied()
+        self.literals
+            .get(row.literals.clone())
+            .unwrap_or_default()
+            .iter()
+            .copied()
     }
 
     fn leading(&self, patterns: &PatternList, case: Case) -> Leading {
-        let firsts = self.rows.iter().filter_map(|row| Some((row, self.spans(row).next()?)));
+        let firsts = self
+            .rows
+            .iter()
+            .filter_map(|row| Some((row, self.spans(row).next()?)));
         let leading = firsts.filter(|(_, first)| can_lead(first.of(patterns.text())));
-        let (floating, heads): (Vec<_>, Vec<_>) = leading.partition(|(row, _)| row.conditions.start == Start::Any);
+        let (floating, heads): (Vec<_>, Vec<_>) =
+            leading.partition(|(row, _)| row.conditions.start == Start::Any);
         let heads: Vec<Span> = heads.into_iter().map(|(_, first)| first).collect();
-        let longest = heads.iter().map(|head| head.length as usize).max().unwrap_or_default();
+        let longest = heads
+            .iter()
+            .map(|head| head.length as usize)
+            .max()
+            .unwrap_or_default();
         let (heads, _) = Shelf::new(patterns.text(), &heads, Under::First, case);
-        Leading { floating: !floating.is_empty(), heads, longest }
+        Leading {
+            floating: !floating.is_empty(),
+            heads,
+            longest,
+        }
     }
 
     /// Decides for every pattern by which literal it is found, and where that is looked
@@ -428,26 +524,50 @@ impl Parts {
         let mut filing = Vec::with_capacity(self.rows.len());
         let mut links = links.iter().copied();
         for row in &self.rows {
-            let Row { pattern, conditions, ref literals } = *row;
+            let Row {
+                pattern,
+                conditions,
+                ref literals,
+            } = *row;
             let last = literals.len().saturating_sub(1);
             let under = |place: usize| match conditions {
-                Conditions { start: Start::Anchor | Start::Segment, .. } if place == 0 => Under::First,
+                Conditions {
+                    start: Start::Anchor | Start::Segment,
+                    ..
+                } if place == 0 => Under::First,
                 Conditions { end: End::Anchor, .. } if place == last => Under::Last,
                 _ => Under::Rarest,
             };
             let spans = self.spans(row);
             if !row.is_chain() {
                 let what = Use::Pattern(pattern, conditions);
-                filing.extend(spans.map(|span| Filing { under: under(0), span, start: conditions.start, what }));
+                filing.extend(spans.map(|span| Filing {
+                    under: under(0),
+                    span,
+                    start: conditions.start,
+                    what,
+                }));
                 continue;
             }
             let numbers: Vec<u32> = links.by_ref().take(literals.len()).collect();
             let often = |number: u32| frequency.get(number as usize).copied().unwrap_or(u32::MAX);
-            let key = spans.zip(&numbers).enumerate().min_by_key(|&(place, (span, &number))| {
-                (often(number), under(place) == Under::Rarest, u32::MAX.saturating_sub(span.length))
-            });
+            let key = spans
+                .zip(&numbers)
+                .enumerate()
+                .min_by_key(|&(place, (span, &number))| {
+                    (
+                        often(number),
+                        under(place) == Under::Rarest,
+                        u32::MAX.saturating_sub(span.length),
+                    )
+                });
             let what = Use::Chain(chains.push(pattern, conditions, &numbers));
-            filing.extend(key.map(|(place, (span, _))| Filing { under: under(place), span, start: conditions.start, what }));
+            filing.extend(key.map(|(place, (span, _))| Filing {
+                under: under(place),
+                span,
+                start: conditions.start,
+                what,
+            }));
         }
         disperse(&mut filing, patterns);
         filing
@@ -457,7 +577,11 @@ impl Parts {
 /// Has literals that are in a crowd looked for everywhere.
 fn disperse(filing: &mut [Filing], patterns: &PatternList) {
     for under in [Under::First, Under::Last] {
-        let spans: Vec<Span> = filing.iter().filter(|one| one.under == under).map(|one| one.span).collect();
+        let spans: Vec<Span> = filing
+            .iter()
+            .filter(|one| one.under == under)
+            .map(|one| one.span)
+            .collect();
         let sketch = Sketch::of(patterns.text(), &spans, under);
         for one in filing.iter_mut().filter(|one| one.under == under) {
             if sketch.shared(one.span.of(patterns.text())) > CROWD {

@@ -46,7 +46,9 @@ impl Policy {
     pub(crate) fn read(policy_json: &str) -> Result<Document, LoadError> {
         // Offsets into the patterns are 32 bits wide.
         if u32::try_from(policy_json.len()).is_err() {
-            return Err(LoadError::InvalidPolicy("the policy is larger than 4 GiB; split it".into()));
+            return Err(LoadError::InvalidPolicy(
+                "the policy is larger than 4 GiB; split it".into(),
+            ));
         }
         Document::read(policy_json).map_err(|error| LoadError::InvalidPolicy(error.to_string()))
     }
@@ -92,20 +94,32 @@ impl Policy {
         let asked = given(&request.operation).or(given(&request.requested_operation));
         Ok(match request.action_type.as_str() {
             "read_file" => decision(request, self.files.read(target, workspace), target.into(), "read"),
-            "write_file" => decision(request, self.files.write(target, workspace), target.into(), "write"),
+            "write_file" => decision(
+                request,
+                self.files.write(target, workspace),
+                target.into(),
+                "write",
+            ),
             "execute_command" => {
                 let line = shell::trim(target);
                 let ruling = self.commands.decide(line, workspace, &self.files, &self.git);
                 decision(request, ruling, line.into(), line)
             }
             "git_operation" => {
-                let verb = asked.filter(|verb| !shell::trim(verb).is_empty()).unwrap_or("push");
+                let verb = asked
+                    .filter(|verb| !shell::trim(verb).is_empty())
+                    .unwrap_or("push");
                 decision(request, self.git.operation(verb, target), target.into(), verb)
             }
             "mcp_tool_call" => self.mcp_call(request, asked, target),
             "pull_request" => {
                 let operation = given(&request.operation).unwrap_or("create");
-                decision(request, Ruling::from(&rules::PULL_REQUEST), target.into(), operation)
+                decision(
+                    request,
+                    Ruling::from(&rules::PULL_REQUEST),
+                    target.into(),
+                    operation,
+                )
             }
             _ => {
                 let ruling = Ruling::from(&rules::UNKNOWN_ACTION);
@@ -118,7 +132,14 @@ impl Policy {
         let server = request.server.as_deref().unwrap_or(target);
         let tool = request.tool.as_deref().unwrap_or("unknown");
         let capability = given(&request.capability);
-        let ruling = self.mcp.decide(self.registry.as_ref(), Call { server, tool, capability });
+        let ruling = self.mcp.decide(
+            self.registry.as_ref(),
+            Call {
+                server,
+                tool,
+                capability,
+            },
+        );
         let operation = asked.or(capability).unwrap_or(tool);
         decision(request, ruling, format!("{server}:{tool}"), operation)
     }

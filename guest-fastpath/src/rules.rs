@@ -25,7 +25,10 @@ pub(crate) struct Ruling {
 impl Ruling {
     /// A ruling that names the pattern by which it was reached.
     pub(crate) fn by_pattern(rule: &'static Rule, pattern: &str) -> Self {
-        Self { rule, pattern: Some(pattern.into()) }
+        Self {
+            rule,
+            pattern: Some(pattern.into()),
+        }
     }
 }
 

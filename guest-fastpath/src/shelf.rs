@@ -22,7 +22,9 @@ impl Span {
     /// The bytes of this span; none where it lies outside of `bytes`.
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         let from = self.offset as usize;
-        bytes.get(from..from.saturating_add(self.length as usize)).unwrap_or_default()
+        bytes
+            .get(from..from.saturating_add(self.length as usize))
+            .unwrap_or_default()
     }
 }
 
@@ -100,7 +102,9 @@ struct Slots {
 impl Slots {
     /// At least `count` slots, and at least two.
     fn at_least(count: usize) -> Self {
-        Self { bits: count.max(2).next_power_of_two().trailing_zeros() }
+        Self {
+            bits: count.max(2).next_power_of_two().trailing_zeros(),
+        }
     }
 
     const fn count(self) -> usize {
@@ -126,7 +130,10 @@ impl Filter {
 
     fn new(literals: usize) -> Self {
         let slots = Slots::at_least(literals.saturating_mul(Self::BITS));
-        Self { slots, words: vec![0; slots.count().div_ceil(64)] }
+        Self {
+            slots,
+            words: vec![0; slots.count().div_ceil(64)],
+        }
     }
 
     fn insert(&mut self, mixed: u64) {
@@ -138,7 +145,9 @@ impl Filter {
 
     fn passes(&self, mixed: u64) -> bool {
         let slot = self.slots.slot(mixed);
-        self.words.get(slot / 64).is_some_and(|word| word >> (slot % 64) & 1 == 1)
+        self.words
+            .get(slot / 64)
+            .is_some_and(|word| word >> (slot % 64) & 1 == 1)
     }
 }
 
@@ -156,7 +165,9 @@ impl ByteSet {
 
     fn has(&self, byte: u8) -> bool {
         let bit = one(byte) as usize;
-        self.0.get(bit / 32).is_some_and(|word| word >> (bit % 32) & 1 == 1)
+        self.0
+            .get(bit / 32)
+            .is_some_and(|word| word >> (bit % 32) & 1 == 1)
     }
 }
 
@@ -250,7 +261,11 @@ impl Shelf {
     /// Lets the filters pass the literal's window.
     fn announce(&mut self, literal: Literal, patterns: &[u8], under: Under) {
         let text = literal.span.of(patterns);
-        let edge = if under == Under::Last { text.last() } else { text.first() };
+        let edge = if under == Under::Last {
+            text.last()
+        } else {
+            text.first()
+        };
         edge.iter().for_each(|&&byte| self.edges.insert(byte));
         match text.get(literal.window as usize..).unwrap_or_default() {
             [byte, ..] if width(text) == 1 => {
@@ -276,7 +291,9 @@ impl Shelf {
 
     /// The literal of this number.
     pub(crate) fn literal<'p>(&self, number: u32, patterns: &'p [u8]) -> &'p [u8] {
-        self.literals.get(number as usize).map_or(&[], |literal| literal.span.of(patterns))
+        self.literals
+            .get(number as usize)
+            .map_or(&[], |literal| literal.span.of(patterns))
     }
 
     /// Whether, of a shelf filed under first bytes, some literal may stand where `text` begins.
@@ -291,7 +308,9 @@ impl Shelf {
 
     /// Reports the literals that begin at `place`, of a shelf filed under first bytes.
     pub(crate) fn at(&self, texts: Texts<'_>, place: usize, report: &mut impl FnMut(Hit)) {
-        let Some(rest @ [byte, ..]) = texts.subject.get(place..) else { return };
+        let Some(rest @ [byte, ..]) = texts.subject.get(place..) else {
+            return;
+        };
         if self.single.has(*byte) {
             self.probe(1, one(*byte), texts, place, report);
         }
@@ -323,7 +342,12 @@ impl Shelf {
                     self.probe(1, one(byte), texts, place, report);
                 }
                 if self.longer.passes(mix(four(bytes))) {
-                    self.look_up(texts.subject.get(place..).unwrap_or_default(), texts, place, report);
+                    self.look_up(
+                        texts.subject.get(place..).unwrap_or_default(),
+                        texts,
+                        place,
+                        report,
+                    );
                 }
             }
             rest = texts.subject.len().saturating_sub(3)..texts.subject.len();
@@ -339,7 +363,12 @@ impl Shelf {
 
     /// Compares the literals filed under a longer window at `place`, where `rest` begins.
     fn look_up(&self, rest: &[u8], texts: Texts<'_>, place: usize, report: &mut impl FnMut(Hit)) {
-        let Some(&bytes) = rest.first_chunk().filter(|&&bytes| self.longer.passes(mix(four(bytes)))) else { return };
+        let Some(&bytes) = rest
+            .first_chunk()
+            .filter(|&&bytes| self.longer.passes(mix(four(bytes))))
+        else {
+            return;
+        };
         self.probe(4, four(bytes), texts, place, report);
         if let Some(&bytes) = rest.first_chunk() {
             self.probe(8, eight(bytes), texts, place, report);
@@ -352,13 +381,21 @@ impl Shelf {
         let bounds = (self.buckets.get(slot), self.buckets.get(slot.saturating_add(1)));
         let (Some(&from), Some(&to)) = bounds else { return };
         for number in from..to {
-            let Some(literal) = self.literals.get(number as usize) else { return };
+            let Some(literal) = self.literals.get(number as usize) else {
+                return;
+            };
             let wanted = literal.span.of(texts.patterns);
-            let Some(start) = place.checked_sub(literal.window as usize) else { continue };
+            let Some(start) = place.checked_sub(literal.window as usize) else {
+                continue;
+            };
             let end = start.saturating_add(wanted.len());
             let there = texts.subject.get(start..end);
             if width(wanted) == of && there.is_some_and(|there| self.case.equal(there, wanted)) {
-                report(Hit { literal: number, start, end });
+                report(Hit {
+                    literal: number,
+                    start,
+                    end,
+                });
             }
         }
     }
@@ -366,13 +403,18 @@ impl Shelf {
 
 /// The spans without repeats, and for each span its place among them.
 fn distinct(patterns: &[u8], spans: &[Span], case: Case) -> (Vec<Span>, Vec<u32>) {
-    let mut order: Vec<(u64, u32)> =
-        spans.iter().zip(0..).map(|(span, place)| (fingerprint(span.of(patterns)), place)).collect();
+    let mut order: Vec<(u64, u32)> = spans
+        .iter()
+        .zip(0..)
+        .map(|(span, place)| (fingerprint(span.of(patterns)), place))
+        .collect();
     order.sort_unstable();
     let mut distinct: Vec<Span> = Vec::new();
     let mut numbers = vec![0_u32; spans.len()];
     for (_, place) in order {
-        let Some(&span) = spans.get(place as usize) else { continue };
+        let Some(&span) = spans.get(place as usize) else {
+            continue;
+        };
         // Of unequal literals with one fingerprint some may be filed twice. That costs room and no more.
         let same = |last: &Span| case.equal(last.of(patterns), span.of(patterns));
         if !distinct.last().is_some_and(same) {
@@ -402,7 +444,11 @@ impl Sketch {
     /// Counts the windows that the literals could be filed under.
     pub(crate) fn of(patterns: &[u8], literals: &[Span], under: Under) -> Self {
         let slots = Slots::at_least(literals.len().saturating_mul(8).clamp(64, 1 << 18));
-        let mut sketch = Self { under, slots, counts: vec![0; slots.count()] };
+        let mut sketch = Self {
+            under,
+            slots,
+            counts: vec![0; slots.count()],
+        };
         for literal in literals {
             for (_, mixed) in windows(literal.of(patterns), under) {
                 if let Some(count) = sketch.counts.get_mut(slots.slot(mixed)) {
@@ -415,7 +461,9 @@ impl Sketch {
 
     /// Where the window of a literal begins that it is filed under, and that window, mixed.
     fn choose(&self, literal: &[u8]) -> (u32, u64) {
-        windows(literal, self.under).min_by_key(|&(_, mixed)| self.count(mixed)).unwrap_or_default()
+        windows(literal, self.under)
+            .min_by_key(|&(_, mixed)| self.count(mixed))
+            .unwrap_or_default()
     }
 
     /// How many of the literals share the window that this one is filed under.
@@ -424,7 +472,10 @@ impl Sketch {
     }
 
     fn count(&self, mixed: u64) -> u16 {
-        self.counts.get(self.slots.slot(mixed)).copied().unwrap_or(u16::MAX)
+        self.counts
+            .get(self.slots.slot(mixed))
+            .copied()
+            .unwrap_or(u16::MAX)
     }
 }
 

@@ -63,7 +63,11 @@ static MEANINGS: [u8; 256] = {
 
 /// How many bytes `rest` begins with that mean nothing of this kind.
 fn plain_run(rest: &[u8], kind: u8) -> usize {
-    let means = |&byte: &u8| MEANINGS.get(usize::from(byte)).is_some_and(|meaning| meaning & kind != 0);
+    let means = |&byte: &u8| {
+        MEANINGS
+            .get(usize::from(byte))
+            .is_some_and(|meaning| meaning & kind != 0)
+    };
     rest.iter().position(means).unwrap_or(rest.len())
 }
 
@@ -124,7 +128,9 @@ impl Line {
         let part = if is_sure(written.as_bytes().first()) && is_sure(written.as_bytes().last()) {
             range
         } else {
-            let from = range.end.saturating_sub(written.trim_start_matches(is_trimmed).len());
+            let from = range
+                .end
+                .saturating_sub(written.trim_start_matches(is_trimmed).len());
             from..from.saturating_add(trim(written).len())
         };
         if !part.is_empty() {

@@ -10,7 +10,10 @@ pub(crate) enum Starts<'a> {
     Whole,
     /// At the beginning of a path; a pattern with no `/` also at `last_segment`;
     /// where `every_segment`, any pattern behind any `/`.
-    Path { every_segment: bool, last_segment: usize },
+    Path {
+        every_segment: bool,
+        last_segment: usize,
+    },
     /// At these places, in ascending order, and nowhere else; patterns that begin with a
     /// star are left out.
     At(&'a [usize]),
@@ -26,14 +29,26 @@ pub(crate) struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// A text that patterns match as a whole.
     pub(crate) fn whole(text: &'a [u8]) -> Self {
-        Self { text, starts: Starts::Whole }
+        Self {
+            text,
+            starts: Starts::Whole,
+        }
     }
 
     /// One form of a path: decision semantics, *Files*, step 2.
     pub(crate) fn path(text: &'a [u8]) -> Self {
         let every_segment = paths::reaches_out(text);
-        let last_segment = text.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash.saturating_add(1));
-        Self { text, starts: Starts::Path { every_segment, last_segment } }
+        let last_segment = text
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .map_or(0, |slash| slash.saturating_add(1));
+        Self {
+            text,
+            starts: Starts::Path {
+                every_segment,
+                last_segment,
+            },
+        }
     }
 
     /// Whether a pattern may begin at `at`; `flat` is one with no `/`.
@@ -42,7 +57,10 @@ impl<'a> Subject<'a> {
             Starts::At(places) => start != Start::Any && places.binary_search(&at).is_ok(),
             _ if start == Start::Any || at == 0 => true,
             Starts::Whole => start == Start::Segment && self.begins_segment(at),
-            Starts::Path { every_segment, last_segment } => {
+            Starts::Path {
+                every_segment,
+                last_segment,
+            } => {
                 flat && at == last_segment
                     || (every_segment || start == Start::Segment) && self.begins_segment(at)
             }
@@ -50,6 +68,7 @@ impl<'a> Subject<'a> {
     }
 
     fn begins_segment(&self, at: usize) -> bool {
-        at.checked_sub(1).is_none_or(|before| self.text.get(before) == Some(&b'/'))
+        at.checked_sub(1)
+            .is_none_or(|before| self.text.get(before) == Some(&b'/'))
     }
 }

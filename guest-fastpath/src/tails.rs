@@ -27,7 +27,11 @@ impl PathSearch<'_> {
             return None;
         }
         let begins_tail = |&(_, byte): &(usize, &u8)| Marks::of_byte(*byte).has(Marks::SIGN);
-        let tails: Vec<usize> = (1..).zip(word).filter(begins_tail).map(|(tail, _)| tail).collect();
+        let tails: Vec<usize> = (1..)
+            .zip(word)
+            .filter(begins_tail)
+            .map(|(tail, _)| tail)
+            .collect();
         let mut first = None;
         for Reading { path, workspace } in self.workspace.readings(word, marks) {
             let written = Trunk::written(&path, &tails);
@@ -48,12 +52,17 @@ impl PathSearch<'_> {
 
     /// The first tail that is matched in the form that this trunk gives it.
     fn first_of_trunk(&self, trunk: &Trunk, workspace: Option<&[u8]>) -> Option<usize> {
-        let graft = workspace.map(|workspace| trunk.graft(workspace)).unwrap_or_default();
+        let graft = workspace
+            .map(|workspace| trunk.graft(workspace))
+            .unwrap_or_default();
         let here = earlier(trunk.here, graft.here).filter(|_| self.matches(b"."));
         let root = trunk.root.filter(|_| self.matches(b"/"));
         let anchored = self.first_anchored(trunk, &graft.shoots);
         let reaching = self.first_reaching(trunk, &graft.shoots);
-        [here, root, anchored, reaching, self.first_led(trunk, workspace)].into_iter().flatten().min()
+        [here, root, anchored, reaching, self.first_led(trunk, workspace)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn matches(&self, form: &[u8]) -> bool {
@@ -65,9 +74,15 @@ impl PathSearch<'_> {
         let standing = || trunk.standing().chain(grafted);
         let mut places: Vec<usize> = standing().map(|shoot| shoot.at).collect();
         places.sort_unstable();
-        let subject = Subject { text: &trunk.text, starts: Starts::At(&places) };
+        let subject = Subject {
+            text: &trunk.text,
+            starts: Starts::At(&places),
+        };
         let place = self.set.leftmost(&subject, self.floor)?;
-        standing().filter(|shoot| shoot.at == place).map(|shoot| shoot.tail).min()
+        standing()
+            .filter(|shoot| shoot.at == place)
+            .map(|shoot| shoot.tail)
+            .min()
     }
 
     /// The first matched tail that patterns match behind any slash.
@@ -88,11 +103,14 @@ impl PathSearch<'_> {
     /// tried. The others differ from it only in their beginning, and are tried where
     /// a pattern may tell.
     fn first_led(&self, trunk: &Trunk, workspace: Option<&[u8]>) -> Option<usize> {
-        let all = self.set.leading().floating || workspace.is_some_and(|workspace| workspace.starts_with(b".."));
+        let all =
+            self.set.leading().floating || workspace.is_some_and(|workspace| workspace.starts_with(b".."));
         let mut longest = true;
-        let mut tried = trunk.shoots.iter().filter(|shoot| shoot.lead != Lead::Nothing).filter(|shoot| {
-            core::mem::take(&mut longest) || all || self.may_begin_in_lead(trunk, shoot)
-        });
+        let mut tried = trunk
+            .shoots
+            .iter()
+            .filter(|shoot| shoot.lead != Lead::Nothing)
+            .filter(|shoot| core::mem::take(&mut longest) || all || self.may_begin_in_lead(trunk, shoot));
         let matched = tried.find(|shoot| {
             let form = trunk.led_form(shoot);
             let inside = workspace.and_then(|workspace| paths::inside(&form, workspace));
@@ -112,7 +130,9 @@ impl PathSearch<'_> {
         let mut form = lead.text();
         let places = 0..form.len();
         form.extend(trunk.form(shoot).iter().take(longest));
-        places.step_by(CLIMB.len()).any(|place| self.set.may_lead(&form, place))
+        places
+            .step_by(CLIMB.len())
+            .any(|place| self.set.may_lead(&form, place))
     }
 }
 
@@ -177,17 +197,37 @@ impl Trunk {
     /// The word as it is written.
     fn written(word: &[u8], tails: &[usize]) -> Self {
         let lead: &[u8] = if word.starts_with(b"/") { b"" } else { b"/" };
-        let shoot = |&tail: &usize| Shoot { tail, at: tail.saturating_add(lead.len()), lead: Lead::Nothing };
+        let shoot = |&tail: &usize| Shoot {
+            tail,
+            at: tail.saturating_add(lead.len()),
+            lead: Lead::Nothing,
+        };
         let shoots = tails.iter().map(shoot).collect();
-        Self { text: [lead, word].concat(), shoots, root: None, here: None }
+        Self {
+            text: [lead, word].concat(),
+            shoots,
+            root: None,
+            here: None,
+        }
     }
 
     /// The word without `//`, `.` segments and, if they are resolved, `..` segments; read
     /// from the right, so that what a tail's form is has been settled when its beginning is reached.
     fn grown(word: &[u8], tails: &[usize], dots: Dots) -> Self {
         let shoots = Vec::with_capacity(tails.len());
-        let mut trunk = Self { text: Vec::with_capacity(word.len()), shoots, root: None, here: None };
-        let mut grown = Grown { segments: Vec::new(), length: 0, climbs: 0, drive: None, dots };
+        let mut trunk = Self {
+            text: Vec::with_capacity(word.len()),
+            shoots,
+            root: None,
+            here: None,
+        };
+        let mut grown = Grown {
+            segments: Vec::new(),
+            length: 0,
+            climbs: 0,
+            drive: None,
+            dots,
+        };
         let mut end = word.len();
         let mut tails = tails.iter().copied().rev().peekable();
         for segment in word.rsplit(|&byte| byte == b'/') {
@@ -223,7 +263,9 @@ impl Trunk {
             (b".", climbs, None) => climbs,
             (b"..", climbs, _) if grown.dots == Dots::Resolved => climbs.saturating_add(1),
             (_, 0, _) => return push(stub.len().saturating_add(grown.length), Lead::Nothing),
-            ([letter, b':'], ..) if letter.is_ascii_alphabetic() => return push(behind, Lead::Drive(*letter)),
+            ([letter, b':'], ..) if letter.is_ascii_alphabetic() => {
+                return push(behind, Lead::Drive(*letter));
+            }
             (_, climbs, _) => climbs.saturating_sub(1),
         };
         match climbs {
@@ -236,7 +278,10 @@ impl Trunk {
     /// Whether nothing of the word or of a tail is to be tidied or resolved.
     fn is_resolved(&self) -> bool {
         let is_dots = |shoot: &Shoot| {
-            matches!(self.form(shoot), b"." | b".." | [b'.', b'/', ..] | [b'.', b'.', b'/', ..])
+            matches!(
+                self.form(shoot),
+                b"." | b".." | [b'.', b'/', ..] | [b'.', b'.', b'/', ..]
+            )
         };
         paths::is_resolved(&self.text) && !self.shoots.iter().any(is_dots)
     }
@@ -265,13 +310,19 @@ impl Trunk {
     /// workspace is left out: patterns match there anyway.
     fn graft(&self, workspace: &[u8]) -> Graft {
         let absolute = paths::reaches_out(workspace);
-        let mut graft = Graft { shoots: Vec::new(), here: self.root.filter(|_| workspace == b"/") };
+        let mut graft = Graft {
+            shoots: Vec::new(),
+            here: self.root.filter(|_| workspace == b"/"),
+        };
         for shoot in self.standing() {
             let form = self.form(shoot);
             if form == workspace {
                 graft.here = earlier(graft.here, Some(shoot.tail));
             } else if !absolute && let Some(rest) = paths::inside(form, workspace) {
-                graft.shoots.push(Shoot { at: self.text.len().saturating_sub(rest.len()), ..*shoot });
+                graft.shoots.push(Shoot {
+                    at: self.text.len().saturating_sub(rest.len()),
+                    ..*shoot
+                });
             }
         }
         graft

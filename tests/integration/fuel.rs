@@ -97,7 +97,9 @@ fn a_long_commit_message_is_judged_by_both() {
         "target": format!("git commit -m \"{message}\""),
         "workspace": "/home/dev/acme-billing",
     });
-    let answer = host.evaluate(&Request::from_json(body.to_string().as_bytes()).unwrap()).unwrap();
+    let answer = host
+        .evaluate(&Request::from_json(body.to_string().as_bytes()).unwrap())
+        .unwrap();
     assert_eq!(answer.fallback_code, None, "{}", answer.fallback_reason);
     assert_eq!(answer.effective_decision.decision.rule_id, "commands.allow");
 }

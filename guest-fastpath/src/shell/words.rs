@@ -33,18 +33,28 @@ impl Words {
         let mut words = Self::default();
         for part in parts {
             let (as_written, redirects) = Reader::new(&mut words).read(part);
-            words.ends.push(End { words: words.pieces.len(), as_written, redirects });
+            words.ends.push(End {
+                words: words.pieces.len(),
+                as_written,
+                redirects,
+            });
         }
         words
     }
 
     /// The words of the command that is part number `part`, in order, redirections left out.
     pub(crate) fn of_command(&self, part: usize) -> impl Iterator<Item = &str> {
-        let begin = part.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| end.words);
+        let begin = part
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before))
+            .map_or(0, |end| end.words);
         let end = self.ends.get(part).map_or(0, |end| end.words);
         let pieces = self.pieces.get(begin..end).unwrap_or_default();
         let redirected = self.redirected.get(begin..end).unwrap_or_default();
-        let words = pieces.iter().zip(redirected).filter(|(_, redirected)| !**redirected);
+        let words = pieces
+            .iter()
+            .zip(redirected)
+            .filter(|(_, redirected)| !**redirected);
         words.filter_map(|(word, _)| self.text.get(word.clone()))
     }
 
@@ -76,7 +86,15 @@ struct Reader<'w> {
 impl<'w> Reader<'w> {
     fn new(words: &'w mut Words) -> Self {
         let (as_written, redirects) = (true, false);
-        Self { words, quote: Quote::None, begin: None, digits: false, pending: None, as_written, redirects }
+        Self {
+            words,
+            quote: Quote::None,
+            begin: None,
+            digits: false,
+            pending: None,
+            as_written,
+            redirects,
+        }
     }
 
     /// Reads to the end; gives whether nothing had to be removed but single blanks, and
@@ -114,7 +132,14 @@ impl<'w> Reader<'w> {
                 self.open();
                 self.digits = false;
                 self.as_written = false;
-                turn(&mut self.quote, if *quote == b'"' { Quote::Double } else { Quote::Single })
+                turn(
+                    &mut self.quote,
+                    if *quote == b'"' {
+                        Quote::Double
+                    } else {
+                        Quote::Single
+                    },
+                )
             }
             [b'\\', _, ..] => self.escaped(rest),
             // What it escaped was a newline that has been trimmed away.
@@ -196,7 +221,9 @@ impl<'w> Reader<'w> {
 
     /// Judges the redirection that waits, if there is one, by its word; there may be none.
     fn settle(&mut self, word: Range<usize>) -> bool {
-        let Some(what) = self.pending.take() else { return false };
+        let Some(what) = self.pending.take() else {
+            return false;
+        };
         let word = self.words.text.get(word).unwrap_or_default();
         self.words.opaque |= what.is_opaque(word.as_bytes());
         true
