@@ -41,19 +41,39 @@ impl TourArgs {
         let registry = registry.path().display().to_string();
         day(&text, &registry)?;
         safety_net(self.misbehaving.as_deref())?;
-        output::text(NEXT)?;
+        let program = std::env::args().next().unwrap_or_else(|| "cavra".to_owned());
+        output::text(&next(&program))?;
         Ok(Exit::Done)
     }
 }
 
-const NEXT: &str = "
-What to try next
-  cavra evaluate execute_command \"terraform apply\"            one decision, in words
-  cavra evaluate read_file app/.env --check; echo $?          … as an exit status
-  cavra policy explain execute_command \"git push origin main\" which pattern of which pack decided
-  cavra policy list                                           the packs that are built in
-  cavra policy test                                           their tests, with both evaluators
-  cavra --help";
+/// What to try next, with the program as it was called.
+fn next(program: &str) -> String {
+    let tries = [
+        (
+            "evaluate execute_command \"terraform apply\"",
+            "one decision, in words",
+        ),
+        (
+            "evaluate read_file app/.env --check; echo $?",
+            "… as an exit status",
+        ),
+        (
+            "policy explain execute_command \"git push origin main\"",
+            "which pattern of which pack decided",
+        ),
+        ("policy list", "the packs that are built in"),
+        ("policy test", "their tests, with both evaluators"),
+        ("module bench builtin:fastpath", "where the time goes"),
+        ("--help", ""),
+    ];
+    let lines = tries.map(|(command, what)| {
+        format!("\n  {program} {command:<56}  {what}")
+            .trim_end()
+            .to_owned()
+    });
+    format!("\nWhat to try next\n{}", lines.concat())
+}
 
 fn settings(pairs: &[(Setting, &str)]) -> Result<Config, Failure> {
     let flags: BTreeMap<Setting, String> = pairs
