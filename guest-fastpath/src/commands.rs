@@ -9,10 +9,8 @@ use crate::patterns::PatternSet;
 use crate::rules::{self, Ruling};
 use crate::shelf::count;
 use crate::shell::{self, Line, Words};
-use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::ops::Range;
 
 /// Commands that only pass on what is piped into them.
 const FILTERS: [&str; 4] = ["head", "tail", "wc", "cat"];
@@ -60,7 +58,7 @@ impl CommandRules {
             return Ruling::from(&rules::COMMAND_DEFAULT);
         }
         let read = Line::read(line);
-        let words = Words::read(read.parts.iter().filter_map(|part| line.get(part.clone())));
+        let words = Words::read(line, read.parts.iter().map(|part| part.range.clone()));
         let command = Command {
             line,
             read: &read,
@@ -87,7 +85,7 @@ impl CommandRules {
         if read.opaque || words.opaque {
             return Ruling::from(&rules::COMMAND_OPAQUE);
         }
-        if let Some(pattern) = files.sensitive(words.text.as_bytes(), &words.pieces, workspace) {
+        if let Some(pattern) = files.sensitive(&words, workspace) {
             return Ruling::by_pattern(&rules::COMMAND_SENSITIVE, pattern);
         }
         if unresolved {
@@ -101,41 +99,38 @@ impl CommandRules {
 
     /// Steps 4 and 5: the texts of the line in order, and what denies the first that is denied.
     fn denied(&self, command: Command<'_>) -> Option<Denied> {
-        let mut approval = None;
-        for (text, pieces) in command.texts() {
-            let firsts = self.deny.first_of_each(text.as_bytes(), &pieces, 0);
-            for (piece, pattern) in pieces.iter().zip(firsts) {
-                if pattern < self.approvals {
-                    let text = text.get(piece.clone()).unwrap_or_default();
-                    let grave = text.contains("apply") || text.contains("delete");
+        let (mut block, mut approval) = (None, None);
+        let floating = self.deny.has_floating(command.line.as_bytes());
+        command.each_text(&mut |text, of_line| {
+            match self.deny.first_of_piece(text, 0, floating || !of_line) {
+                Some(pattern) if pattern < self.approvals => {
+                    let grave = contains(text, b"apply") || contains(text, b"delete");
                     let rule = if grave {
                         &rules::COMMAND_BLOCK_CRITICAL
                     } else {
                         &rules::COMMAND_BLOCK
                     };
-                    return Some(Denied::Block(Ruling::by_pattern(
-                        rule,
-                        self.deny.pattern(pattern),
-                    )));
+                    block = Some(Ruling::by_pattern(rule, self.deny.pattern(pattern)));
                 }
-                approval = approval.or((pattern != u32::MAX).then_some(pattern));
+                pattern => approval = approval.or(pattern),
             }
-        }
-        approval.map(Denied::Approval)
+            block.is_some()
+        });
+        block.map(Denied::Block).or(approval.map(Denied::Approval))
     }
 
     /// Step 6: if every part is allowed, the pattern that allows the first.
     fn allowed(&self, command: Command<'_>) -> Option<Option<&str>> {
-        let patterns = self
-            .allow
-            .first_of_each(command.line.as_bytes(), &command.read.parts, 0);
-        for (number, (&piped, &pattern)) in command.read.piped.iter().zip(&patterns).enumerate() {
-            if pattern == u32::MAX && !(piped && command.is_filter(number)) {
+        let floating = self.allow.has_floating(command.line.as_bytes());
+        let mut first = None;
+        for (number, (text, part)) in command.parts().zip(&command.read.parts).enumerate() {
+            let pattern = self.allow.first_of_piece(text, 0, floating);
+            if pattern.is_none() && !(part.piped && command.is_filter(number)) {
                 return None;
             }
+            first = first.or(Some(pattern));
         }
-        let first = *patterns.first()?;
-        Some((first != u32::MAX).then(|| self.allow.pattern(first)))
+        first.map(|pattern| Some(self.allow.pattern(pattern?)))
     }
 }
 
@@ -146,48 +141,48 @@ enum Denied {
     Approval(u32),
 }
 
-/// A text, and the pieces of it that are tried.
-type Pieces<'l> = (Cow<'l, str>, Cow<'l, [Range<usize>]>);
-
 /// A line that has been read.
 #[derive(Clone, Copy)]
 struct Command<'l> {
     line: &'l str,
     read: &'l Line,
-    words: &'l Words,
+    words: &'l Words<'l>,
 }
 
 impl<'l> Command<'l> {
-    /// The whole line, each part as written, and each part as its words joined by one blank,
-    /// as pieces of three texts. A piece that is a piece of an earlier text is left out.
-    fn texts(self) -> [Pieces<'l>; 3] {
-        let line = Cow::Borrowed(self.line);
-        let whole = 0..self.line.len();
-        let parts = if *self.read.parts == [whole.clone()] {
-            &[]
-        } else {
-            self.read.parts.as_slice()
-        };
-        let (mut joined, mut pieces) = (String::new(), Vec::new());
-        for number in (0..self.read.parts.len()).filter(|&number| !self.words.are_as_written(number)) {
-            let begin = joined.len();
-            for (place, word) in self.words.of_command(number).enumerate() {
-                joined.push_str(if place == 0 { "" } else { " " });
-                joined.push_str(word);
-            }
-            pieces.push(begin..joined.len());
+    fn parts(self) -> impl Iterator<Item = &'l [u8]> {
+        self.read
+            .parts
+            .iter()
+            .filter_map(move |part| self.line.as_bytes().get(part.range.clone()))
+    }
+
+    /// Shows `visit` the whole line, each part as written, and each part as its words joined
+    /// by one blank, until it is done, and says whether the text is a piece of the line. A text
+    /// that was shown already is left out.
+    fn each_text(self, visit: &mut impl FnMut(&[u8], bool) -> bool) {
+        let mut parts = self.parts().filter(|part| part.len() < self.line.len());
+        if visit(self.line.as_bytes(), true) || parts.any(|part| visit(part, true)) || self.words.as_written {
+            return;
         }
-        let whole = Cow::Owned([whole].into());
-        [
-            (line.clone(), whole),
-            (line, Cow::Borrowed(parts)),
-            (Cow::Owned(joined), Cow::Owned(pieces)),
-        ]
+        let mut joined = Vec::new();
+        for number in (0..self.read.parts.len()).filter(|&number| !self.words.are_as_written(number)) {
+            joined.clear();
+            for (place, word) in self.words.of_command(number).enumerate() {
+                joined.extend(if place == 0 { "" } else { " " }.as_bytes());
+                joined.extend(word.as_bytes());
+            }
+            if visit(&joined, false) {
+                return;
+            }
+        }
     }
 
     /// For each part that is a `git push`, the words behind `push`.
     fn pushes(self) -> impl Iterator<Item = impl Iterator<Item = &'l str>> {
-        (0..self.read.parts.len()).filter_map(move |number| {
+        let possible = !self.words.as_written || self.line.contains("push");
+        let parts = if possible { 0..self.read.parts.len() } else { 0..0 };
+        parts.filter_map(move |number| {
             let mut words = self.words.of_command(number);
             if words.next()? != "git" {
                 return None;
@@ -211,6 +206,10 @@ impl<'l> Command<'l> {
             && words.next().is_some_and(|name| FILTERS.contains(&name))
             && words.all(is_short_option_or_number)
     }
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
 }
 
 fn is_short_option_or_number(word: &str) -> bool {

@@ -6,9 +6,8 @@ use crate::paths::{self, Marks, Workspace};
 use crate::patterns::PatternSet;
 use crate::rules::{self, Ruling};
 use crate::shelf::count;
+use crate::shell::Words;
 use crate::subject::Subject;
-use alloc::vec::Vec;
-use core::ops::Range;
 
 /// The three lists of the policy's `filesystem`.
 #[derive(Debug)]
@@ -61,37 +60,20 @@ impl FileRules {
     }
 
     /// The pattern of the first of the words that `block_read` matches as a file, whole or by
-    /// a tail: decision semantics, *Commands*, step 6. The words are pieces of `text`, in order.
-    pub(crate) fn sensitive(
-        &self,
-        text: &[u8],
-        words: &[Range<usize>],
-        workspace: Option<&str>,
-    ) -> Option<&str> {
+    /// a tail: decision semantics, *Commands*, step 6.
+    pub(crate) fn sensitive(&self, words: &Words<'_>, workspace: Option<&str>) -> Option<&str> {
         let search = self.search(workspace, self.reads);
-        let word = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
-        // Most words have one form and no tail. They are looked for together.
-        let is_plain = |range: &&Range<usize>| {
-            let word = word(range);
-            !Marks::of(word).has(Marks::SEPARATOR | Marks::SIGN) && !search.workspace.is(word)
-        };
-        let plain: Vec<Range<usize>> = words.iter().filter(is_plain).cloned().collect();
-        let mut firsts = plain
-            .iter()
-            .zip(self.set.first_of_each(text, &plain, self.reads))
-            .peekable();
+        let floating = words
+            .sources()
+            .into_iter()
+            .any(|text| self.set.has_floating(text));
         let pattern = words
-            .iter()
-            .find_map(|range| match firsts.next_if(|(plain, _)| *plain == range) {
-                Some((_, first)) => (first != u32::MAX).then_some(first),
-                None => search
-                    .first(word(range))
-                    .or_else(|| search.first_of_tails(word(range))),
-            })?;
+            .all()
+            .find_map(|word| search.first_of_word(word, floating))?;
         Some(self.set.pattern(pattern))
     }
 
-    fn search(&self, workspace: Option<&str>, floor: u32) -> PathSearch<'_> {
+    pub(crate) fn search(&self, workspace: Option<&str>, floor: u32) -> PathSearch<'_> {
         PathSearch {
             set: &self.set,
             floor,
@@ -117,6 +99,17 @@ impl PathSearch<'_> {
             first = first.into_iter().chain(self.first_of_form(form)).min();
         });
         first
+    }
+
+    /// The first pattern that matches a word of a command line or, if none does, a tail of it.
+    fn first_of_word(&self, word: &[u8], floating: bool) -> Option<u32> {
+        let marks = Marks::of(word);
+        if !marks.has(Marks::SEPARATOR) && !self.workspace.is(word) {
+            // Most words: there is one form, and a name begins nowhere but at its beginning.
+            let whole = self.set.first_of_piece(word, self.floor, floating);
+            return whole.or_else(|| self.first_of_tails(word, marks));
+        }
+        self.first(word).or_else(|| self.first_of_tails(word, marks))
     }
 
     /// The first pattern that matches one form of a path.

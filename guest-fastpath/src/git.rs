@@ -35,7 +35,9 @@ impl GitRules {
         let Some(rest) = behind_push(verb) else {
             return Ruling::from(&rules::GIT_ALLOW);
         };
-        let words = Words::read([rest, target].map(shell::trim));
+        let (rest, target) = (shell::trim(rest), shell::trim(target));
+        let (both, end) = ([rest, target].concat(), rest.len());
+        let words = Words::read(&both, [0..end, end..both.len()].into_iter());
         let of_verb = pieces(words.of_command(0)).filter(|word| !word.starts_with('_'));
         let push = Push::read(of_verb.chain(pieces(words.of_command(1))));
         let alone = push.words.first().filter(|_| push.words.len() == 1);

@@ -8,11 +8,7 @@ use alloc::vec::Vec;
 /// Whether patterns match this form behind any of its slashes too: it is
 /// absolute or begins with `..`.
 pub(crate) fn reaches_out(form: &[u8]) -> bool {
-    match form {
-        [b'/' | b'~', ..] | [b'.', b'.', ..] => true,
-        [letter, b':', b'/', ..] => letter.is_ascii_alphabetic(),
-        _ => false,
-    }
+    matches!(form, [b'/' | b'~', ..] | [b'.', b'.', ..]) || has_drive(form)
 }
 
 /// The workspace of a request, resolved once for all its paths.
@@ -35,11 +31,9 @@ impl Workspace {
             return Self::default();
         };
         let workspace = workspace.as_bytes();
-        let slashed = workspace
-            .contains(&b'\\')
-            .then(|| resolve(&tidy(&slashed(workspace))));
+        let slashed = workspace.contains(&b'\\').then(|| normal(&slashed(workspace)));
         Self {
-            as_given: Some(resolve(&tidy(workspace))),
+            as_given: Some(normal(workspace)),
             slashed,
         }
     }
@@ -132,11 +126,15 @@ pub(crate) fn forms(path: &[u8], workspace: &Workspace, visit: &mut impl FnMut(&
             below(&path, workspace, visit);
             continue;
         }
-        let tidied = tidy(&path);
+        let tidied = tidied(&path);
         if tidied != *path {
             visit(&tidied);
         }
-        let resolved = resolve(&tidied);
+        if is_resolved(&tidied) {
+            below(&tidied, workspace, visit);
+            continue;
+        }
+        let resolved = resolved(&tidied, has_drive(&path));
         if resolved != tidied {
             visit(&resolved);
         }
@@ -184,63 +182,112 @@ pub(crate) fn is_resolved(path: &[u8]) -> bool {
     segments.is_empty() || matches!(segment, Segment::Name)
 }
 
-/// The path without `//`, `.` segments and a trailing `/`. What would be nothing is `.`.
-pub(crate) fn tidy(path: &[u8]) -> Vec<u8> {
-    let root = usize::from(path.starts_with(b"/"));
-    let mut tidied = Vec::with_capacity(path.len());
-    tidied.extend(path.get(..root).unwrap_or_default());
-    for segment in path
-        .split(|&byte| byte == b'/')
-        .filter(|segment| !matches!(*segment, b"" | b"."))
-    {
-        if tidied.len() > root {
-            tidied.push(b'/');
-        }
-        tidied.extend(segment);
-    }
-    if tidied.is_empty() {
-        tidied.push(b'.');
-    }
-    tidied
+/// A path without `//`, `.` segments and a trailing `/`, or `.` where that leaves nothing.
+fn tidied(path: &[u8]) -> Vec<u8> {
+    let mut tidied = Rebuilt::new(path, false);
+    path.iter().for_each(|&byte| tidied.push(byte, Dots::Kept));
+    tidied.finish(Dots::Kept)
 }
 
-/// A tidy path with `..` segments resolved by the words before them. One that would leave a
-/// relative path's beginning stays; a root and a drive are their own parents.
-pub(crate) fn resolve(tidied: &[u8]) -> Vec<u8> {
-    let root = usize::from(tidied.starts_with(b"/"));
-    let (pinned, rest) = match tidied {
-        [letter, b':', b'/', rest @ ..] if letter.is_ascii_alphabetic() => (tidied.get(..2), rest),
-        _ => (tidied.get(..root), tidied.get(root..).unwrap_or_default()),
-    };
-    let pinned = pinned.unwrap_or_default();
-    let mut resolved = Vec::with_capacity(tidied.len());
-    resolved.extend(pinned);
-    // How many of the last segments a `..` can take back.
-    let mut depth = 0_usize;
-    for segment in rest
-        .split(|&byte| byte == b'/')
-        .filter(|segment| !matches!(*segment, b"" | b"."))
-    {
-        if segment != b".." {
-            depth = depth.saturating_add(1);
-        } else if depth > 0 {
-            let slash = resolved
-                .iter()
-                .rposition(|&byte| byte == b'/')
-                .unwrap_or_default();
-            resolved.truncate(slash.max(pinned.len()));
-            depth = depth.saturating_sub(1);
-            continue;
-        } else if !pinned.is_empty() {
-            continue;
-        }
-        if resolved.len() > root {
-            resolved.push(b'/');
-        }
-        resolved.extend(segment);
-    }
-    if resolved.is_empty() {
-        resolved.push(b'.');
-    }
-    resolved
+/// A tidied path with each `..` resolved by the words before it. One that would leave a
+/// relative path's beginning stays; the root is its own parent, and so is the drive of
+/// a path that was given with one.
+fn resolved(tidied: &[u8], has_drive: bool) -> Vec<u8> {
+    let mut resolved = Rebuilt::new(tidied, has_drive);
+    let rest = tidied.get(resolved.path.len()..).unwrap_or_default();
+    rest.iter().for_each(|&byte| resolved.push(byte, Dots::Resolved));
+    resolved.finish(Dots::Resolved)
 }
+
+/// What becomes of `..` segments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dots {
+    Kept,
+    Resolved,
+}
+
+/// A path that is being rebuilt segment by segment.
+struct Rebuilt {
+    path: Vec<u8>,
+    /// How much of it `..` cannot take back: `/`, or a drive and its slash.
+    pinned: usize,
+    /// Where the segment that is being read begins.
+    segment: usize,
+    /// How many of the segments before that a `..` can take back.
+    depth: usize,
+}
+
+impl Rebuilt {
+    fn new(path: &[u8], has_drive: bool) -> Self {
+        let pinned = if has_drive {
+            DRIVE
+        } else {
+            usize::from(path.starts_with(b"/"))
+        };
+        let mut built = Vec::with_capacity(path.len().saturating_add(1));
+        built.extend(path.get(..pinned).unwrap_or_default());
+        Self {
+            path: built,
+            pinned,
+            segment: pinned,
+            depth: 0,
+        }
+    }
+
+    fn push(&mut self, byte: u8, dots: Dots) {
+        if byte == b'/' {
+            self.end_segment(dots);
+        } else {
+            self.path.push(byte);
+        }
+    }
+
+    fn end_segment(&mut self, dots: Dots) {
+        match self.path.get(self.segment..).unwrap_or_default() {
+            b"" => return,
+            b"." => return self.path.truncate(self.segment),
+            b".." if dots == Dots::Resolved && self.depth > 0 => {
+                let before = self.segment.saturating_sub(1);
+                let slash = self
+                    .path
+                    .get(..before)
+                    .and_then(|path| path.iter().rposition(|&byte| byte == b'/'));
+                self.segment = slash.map_or(0, |slash| slash.saturating_add(1)).max(self.pinned);
+                self.depth = self.depth.saturating_sub(1);
+                return self.path.truncate(self.segment);
+            }
+            b".." if dots == Dots::Resolved && self.pinned > 0 => return self.path.truncate(self.segment),
+            b".." => {}
+            _ => self.depth = self.depth.saturating_add(1),
+        }
+        self.path.push(b'/');
+        self.segment = self.path.len();
+    }
+
+    fn finish(mut self, dots: Dots) -> Vec<u8> {
+        self.end_segment(dots);
+        if self.path.len() > 1 && self.path.ends_with(b"/") {
+            self.path.pop();
+        }
+        if self.path.is_empty() {
+            self.path.push(b'.');
+        }
+        self.path
+    }
+}
+
+/// The length of a drive and its slash.
+const DRIVE: usize = "c:/".len();
+
+/// Whether a path begins with a drive: a letter, `:` and `/`.
+fn has_drive(path: &[u8]) -> bool {
+    matches!(path, [letter, b':', b'/', ..] if letter.is_ascii_alphabetic())
+}
+
+/// A path brought to its third form.
+fn normal(path: &[u8]) -> Vec<u8> {
+    resolved(&tidied(path), has_drive(path))
+}
+
+#[cfg(test)]
+mod tests;

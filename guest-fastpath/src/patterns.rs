@@ -11,7 +11,7 @@
 use crate::chains::Chains;
 use crate::glob::{Conditions, Dialect, End, Glob, Start};
 use crate::lists::PatternList;
-use crate::shelf::{Case, Hit, Shelf, Sketch, Span, Texts, Under, count};
+use crate::shelf::{ByteSet, Case, Hit, Shelf, Sketch, Span, Texts, Under, count};
 use crate::subject::{Starts, Subject};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -53,6 +53,10 @@ pub(crate) struct PatternSet {
     bare: Vec<Bare>,
     /// Some pattern may begin behind any slash whatever the text is.
     has_segments: bool,
+    /// The first bytes of patterns that do not begin with a star.
+    beginnings: ByteSet,
+    /// Some pattern may match wherever no literal begins or ends the text.
+    has_unanchored: bool,
     leading: Leading,
 }
 
@@ -91,16 +95,19 @@ impl PatternSet {
         let mut chains = Chains::new(links);
         let filing = parts.file(&patterns, &mut chains, &numbers);
         let filed = |under| Filed::new(&filing, under, &patterns, case, &list_ends);
+        let has_segments = filing
+            .iter()
+            .any(|filing| filing.under == Under::First && filing.start == Start::Segment);
         Self {
+            has_unanchored: !parts.universal.is_empty() || !parts.bare.is_empty(),
+            has_segments,
             heads: filed(Under::First),
             ends: filed(Under::Last),
             anywhere: filed(Under::Rarest),
             chains,
             universal: core::mem::take(&mut parts.universal),
             bare: core::mem::take(&mut parts.bare),
-            has_segments: filing
-                .iter()
-                .any(|filing| filing.under == Under::First && filing.start == Start::Segment),
+            beginnings: parts.beginnings(&patterns),
             leading: parts.leading(&patterns, case),
             patterns,
         }
@@ -128,7 +135,18 @@ impl PatternSet {
 
     /// The first pattern, from number `floor` on, that matches the subject.
     pub(crate) fn first(&self, subject: &Subject<'_>, floor: u32) -> Option<u32> {
-        let mut best = self.first_universal(floor);
+        let universal = self.universal.iter().copied().find(|&number| number >= floor);
+        if universal == Some(floor) {
+            return universal;
+        }
+        self.first_before(universal.unwrap_or(u32::MAX), subject, floor)
+    }
+
+    /// The first pattern from number `floor` on that matches the subject, or `end`, which does,
+    /// if that is not `u32::MAX`.
+    #[inline(never)]
+    fn first_before(&self, end: u32, subject: &Subject<'_>, floor: u32) -> Option<u32> {
+        let mut best = end;
         let mut candidates = Vec::new();
         self.search(
             subject,
@@ -143,42 +161,27 @@ impl PatternSet {
         (first != u32::MAX).then_some(first)
     }
 
-    /// For each piece of a text the first pattern, from number `floor` on, that
-    /// matches the piece as a whole; `u32::MAX` where none does. The pieces are in order and
-    /// do not overlap. The same as `first` for each, but the text is gone through once.
-    pub(crate) fn first_of_each(&self, text: &[u8], pieces: &[Range<usize>], floor: u32) -> Vec<u32> {
-        let mut firsts = vec![self.first_universal(floor); pieces.len()];
-        if self.bare.is_empty() {
-            let mut candidates = Vec::new();
-            self.search_pieces(text, pieces, floor, &mut firsts, &mut candidates);
-            candidates.sort_unstable();
-            for of_piece in candidates.chunk_by(|(one, _), (other, _)| one == other) {
-                let number = of_piece.first().map_or(0, |&(number, _)| number);
-                let (Some(piece), Some(first)) = (pieces.get(number), firsts.get_mut(number)) else {
-                    continue;
-                };
-                let subject = Subject::whole(text.get(piece.clone()).unwrap_or_default());
-                let chains = of_piece.iter().map(|&(_, chain)| chain).collect();
-                let best = *first;
-                self.follow(chains, &subject, floor..best, &mut |pattern, _| {
-                    *first = pattern.min(*first)
-                });
-            }
+    /// As `first`, for a piece of a text that patterns match as a whole; `floating` is what
+    /// `has_floating` said of the text. Turns most pieces away at once.
+    pub(crate) fn first_of_piece(&self, piece: &[u8], floor: u32, floating: bool) -> Option<u32> {
+        let begins = piece.first().is_some_and(|&byte| self.heads.shelf.has_edge(byte));
+        let ends = piece.last().is_some_and(|&byte| self.ends.shelf.has_edge(byte));
+        let possible =
+            begins || ends || floating || self.has_unanchored || self.has_segments && piece.contains(&b'/');
+        if possible {
+            self.first(&Subject::whole(piece), floor)
         } else {
-            for (piece, first) in pieces.iter().zip(&mut firsts) {
-                let subject = Subject::whole(text.get(piece.clone()).unwrap_or_default());
-                *first = self.first(&subject, floor).unwrap_or(u32::MAX);
-            }
+            None
         }
-        firsts
     }
 
-    fn first_universal(&self, floor: u32) -> u32 {
-        self.universal
-            .iter()
-            .copied()
-            .find(|&number| number >= floor)
-            .unwrap_or(u32::MAX)
+    /// Whether a literal that is looked for everywhere stands anywhere in the text.
+    pub(crate) fn has_floating(&self, text: &[u8]) -> bool {
+        let mut found = false;
+        self.anywhere
+            .shelf
+            .everywhere(self.texts(text), &mut |_| found = true);
+        found
     }
 
     /// The leftmost place at which the subject admits a pattern, from number
@@ -192,10 +195,16 @@ impl PatternSet {
             &mut |_, start| leftmost = leftmost.min(start),
             &mut candidates,
         );
-        self.follow(candidates, subject, floor..u32::MAX, &mut |_, start| {
+        let all = floor..u32::MAX;
+        self.follow(candidates, subject, all, &mut |_, start| {
             leftmost = leftmost.min(start)
         });
         (leftmost != usize::MAX).then_some(leftmost)
+    }
+
+    /// Whether some pattern that does not begin with a star may begin where `text` does.
+    pub(crate) fn may_begin(&self, text: &[u8]) -> bool {
+        !self.bare.is_empty() || text.first().is_some_and(|&byte| self.beginnings.has(byte))
     }
 
     fn texts<'t>(&'t self, subject: &'t [u8]) -> Texts<'t> {
@@ -252,102 +261,39 @@ impl PatternSet {
             }
         };
         self.each_start(subject, |place| {
-            if self
-                .heads
-                .shelf
-                .may_begin(subject.text.get(place..).unwrap_or_default())
+            if subject
+                .text
+                .get(place)
+                .is_some_and(|&byte| self.heads.shelf.has_edge(byte))
             {
                 self.heads
                     .shelf
                     .at(texts, place, &mut |hit| judge(&self.heads, hit));
             }
         });
-        if self.ends.shelf.may_end(subject.text) {
+        if subject
+            .text
+            .last()
+            .is_some_and(|&byte| self.ends.shelf.has_edge(byte))
+        {
             self.ends.shelf.at_end(texts, &mut |hit| judge(&self.ends, hit));
         }
-        self.anywhere
-            .shelf
-            .everywhere(texts, &mut |hit| judge(&self.anywhere, hit));
-    }
-
-    /// As `search` for every piece of a text, where patterns begin at a piece's beginning alone.
-    fn search_pieces(
-        &self,
-        text: &[u8],
-        pieces: &[Range<usize>],
-        floor: u32,
-        firsts: &mut [u32],
-        candidates: &mut Vec<(usize, u32)>,
-    ) {
-        let texts = self.texts(text);
-        let mut judge = |filed: &Filed, number: usize, hit: Hit| {
-            let (Some(piece), Some(first)) = (pieces.get(number), firsts.get_mut(number)) else {
-                return;
-            };
-            let (Some(start), Some(end)) = (
-                hit.start.checked_sub(piece.start),
-                hit.end.checked_sub(piece.start),
-            ) else {
-                return;
-            };
-            let subject = Subject::whole(text.get(piece.clone()).unwrap_or_default());
-            for what in filed.uses_of(hit.literal).iter().filter(|_| hit.end <= piece.end) {
-                match *what {
-                    Use::Pattern(pattern, conditions) => {
-                        if pattern >= floor && pattern < *first && conditions.hold(&subject, start, end) {
-                            *first = pattern;
-                        }
-                    }
-                    Use::Chain(chain) => candidates.push((number, chain)),
-                }
-            }
-        };
-        for (number, piece) in pieces.iter().enumerate() {
-            let until = self.texts(text.get(..piece.end).unwrap_or_default());
-            let Some(written) = until.subject.get(piece.start..) else {
-                continue;
-            };
-            if self.heads.shelf.may_begin(written) {
-                self.heads
-                    .shelf
-                    .at(until, piece.start, &mut |hit| judge(&self.heads, number, hit));
-            }
-            if self.has_segments {
-                for (place, _) in (1..).zip(written).filter(|(_, byte)| **byte == b'/') {
-                    let place = piece.start.saturating_add(place);
-                    self.heads
-                        .shelf
-                        .at(until, place, &mut |hit| judge(&self.heads, number, hit));
-                }
-            }
-            if self.ends.shelf.may_end(written) {
-                self.ends
-                    .shelf
-                    .at_end(until, &mut |hit| judge(&self.ends, number, hit));
-            }
+        if self.anywhere.shelf.count() > 0 {
+            self.anywhere
+                .shelf
+                .everywhere(texts, &mut |hit| judge(&self.anywhere, hit));
         }
-        let mut number = 0_usize;
-        self.anywhere.shelf.everywhere(texts, &mut |hit| {
-            // What is within a piece is found before anything behind it.
-            while pieces.get(number).is_some_and(|piece| piece.end <= hit.start) {
-                number = number.saturating_add(1);
-            }
-            judge(&self.anywhere, number, hit);
-        });
     }
 
     /// The places where some pattern without a leading star may begin.
     fn each_start(&self, subject: &Subject<'_>, mut visit: impl FnMut(usize)) {
-        if let Starts::At(places) = subject.starts {
-            places.iter().copied().for_each(visit);
-            return;
-        }
-        visit(0);
-        if self.has_segments || !matches!(subject.starts, Starts::Whole) {
-            for (place, &byte) in (1_usize..).zip(subject.text) {
-                if byte == b'/' {
-                    visit(place);
-                }
+        match subject.starts {
+            Starts::At(places) => places.iter().copied().for_each(visit),
+            Starts::Whole if !self.has_segments => visit(0),
+            Starts::Whole | Starts::Path { .. } => {
+                visit(0);
+                let slashes = (1..).zip(subject.text).filter(|(_, byte)| **byte == b'/');
+                slashes.for_each(|(place, _)| visit(place));
             }
         }
     }
@@ -495,12 +441,27 @@ impl Parts {
             .copied()
     }
 
-    fn leading(&self, patterns: &PatternList, case: Case) -> Leading {
-        let firsts = self
-            .rows
+    /// The first literals, with their rows.
+    fn firsts(&self) -> impl Iterator<Item = (&Row, Span)> {
+        self.rows
             .iter()
-            .filter_map(|row| Some((row, self.spans(row).next()?)));
-        let leading = firsts.filter(|(_, first)| can_lead(first.of(patterns.text())));
+            .filter_map(|row| Some((row, self.spans(row).next()?)))
+    }
+
+    fn beginnings(&self, patterns: &PatternList) -> ByteSet {
+        let mut beginnings = ByteSet::default();
+        let anchored = self
+            .firsts()
+            .filter(|(row, _)| row.conditions.start != Start::Any);
+        let bytes = anchored.filter_map(|(_, first)| first.of(patterns.text()).first());
+        bytes.for_each(|&byte| beginnings.insert(byte));
+        beginnings
+    }
+
+    fn leading(&self, patterns: &PatternList, case: Case) -> Leading {
+        let leading = self
+            .firsts()
+            .filter(|(_, first)| can_lead(first.of(patterns.text())));
         let (floating, heads): (Vec<_>, Vec<_>) =
             leading.partition(|(row, _)| row.conditions.start == Start::Any);
         let heads: Vec<Span> = heads.into_iter().map(|(_, first)| first).collect();
@@ -599,3 +560,6 @@ fn can_lead(literal: &[u8]) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,3 +165,6 @@ fn decision(request: &Request, ruling: Ruling, target: String, operation: &str) 
         matched_pattern: pattern,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Literals, filed so that those that stand at a place of a text are found at once.
 //!
-//! A [`Shelf`] files each literal under one *window*: eight of its bytes, or four where
-//! it is shorter, or one where it is shorter still. A bit filter says of most places in a text
+//! A [`Shelf`] files each literal under one *window*: four of its bytes, or eight where too
+//! many others have the same four, or one of a literal that is shorter. A bit filter says of most places in a text
 //! that no window stands there; where it does not, the window's bucket is looked up
 //! and its literals are compared in full. All tables are flat, some 25 bytes a literal.
 //!
@@ -48,6 +48,11 @@ pub(crate) enum Case {
 
 impl Case {
     pub(crate) fn equal(self, one: &[u8], other: &[u8]) -> bool {
+        // Literals that share a window differ in their last bytes as often as not.
+        let ends = (one.last_chunk(), other.last_chunk());
+        if matches!(ends, (Some(&one), Some(&other)) if four(one) != four(other)) {
+            return false;
+        }
         match self {
             Self::Exact => one == other,
             Self::Ignored => one.eq_ignore_ascii_case(other),
@@ -70,15 +75,6 @@ const fn one(byte: u8) -> u64 {
     (byte | 0x20) as u64
 }
 
-/// How many bytes the window of a literal has.
-const fn width(literal: &[u8]) -> usize {
-    match literal.len() {
-        0..4 => 1,
-        4..8 => 4,
-        _ => 8,
-    }
-}
-
 /// The folded window that `bytes` begin with, of the given width.
 fn window(bytes: &[u8], width: usize) -> Option<u64> {
     match width {
@@ -88,9 +84,14 @@ fn window(bytes: &[u8], width: usize) -> Option<u64> {
     }
 }
 
-/// Spreads a window over 64 bits; the upper ones are the best.
-const fn mix(window: u64) -> u64 {
-    window.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// Spreads a window of this width over 64 bits; the upper ones are the best.
+const fn mix(window: u64, width: usize) -> u64 {
+    (window ^ (width as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The bits of a spread window that do not choose its bucket.
+const fn tag(mixed: u64) -> u32 {
+    mixed as u32
 }
 
 /// A power of two of slots, addressed by the upper bits of a mixed window.
@@ -119,8 +120,9 @@ impl Slots {
 /// Which windows of four bytes, and which first halves of windows of eight, there may be.
 #[derive(Debug)]
 struct Filter {
-    slots: Slots,
-    words: Vec<u64>,
+    /// How far to shift a spread window so that its upper bits address a bit.
+    shift: u32,
+    words: Vec<u32>,
 }
 
 impl Filter {
@@ -129,41 +131,48 @@ impl Filter {
     const BITS: usize = 16;
 
     fn new(literals: usize) -> Self {
-        let slots = Slots::at_least(literals.saturating_mul(Self::BITS));
+        let bits = literals
+            .saturating_mul(Self::BITS)
+            .clamp(32, 1 << 30)
+            .next_power_of_two();
         Self {
-            slots,
-            words: vec![0; slots.count().div_ceil(64)],
+            shift: u32::BITS.saturating_sub(bits.trailing_zeros()),
+            words: vec![0; bits / 32],
         }
     }
 
-    fn insert(&mut self, mixed: u64) {
-        let slot = self.slots.slot(mixed);
-        if let Some(word) = self.words.get_mut(slot / 64) {
-            *word |= 1 << (slot % 64);
+    /// The word that a window is noted in, and the bit in it.
+    fn place(&self, bytes: [u8; 4]) -> (usize, u32) {
+        let spread = (u32::from_le_bytes(bytes) | 0x2020_2020).wrapping_mul(0x9e37_79b1) >> self.shift;
+        ((spread >> 5) as usize, spread & 31)
+    }
+
+    fn insert(&mut self, bytes: [u8; 4]) {
+        let (word, bit) = self.place(bytes);
+        if let Some(word) = self.words.get_mut(word) {
+            *word |= 1 << bit;
         }
     }
 
-    fn passes(&self, mixed: u64) -> bool {
-        let slot = self.slots.slot(mixed);
-        self.words
-            .get(slot / 64)
-            .is_some_and(|word| word >> (slot % 64) & 1 == 1)
+    fn passes(&self, bytes: [u8; 4]) -> bool {
+        let (word, bit) = self.place(bytes);
+        self.words.get(word).is_some_and(|word| word >> bit & 1 == 1)
     }
 }
 
 /// A set of folded bytes.
 #[derive(Debug, Default)]
-struct ByteSet([u32; 8]);
+pub(crate) struct ByteSet([u32; 8]);
 
 impl ByteSet {
-    fn insert(&mut self, byte: u8) {
+    pub(crate) fn insert(&mut self, byte: u8) {
         let bit = one(byte) as usize;
         if let Some(word) = self.0.get_mut(bit / 32) {
             *word |= 1 << (bit % 32);
         }
     }
 
-    fn has(&self, byte: u8) -> bool {
+    pub(crate) fn has(&self, byte: u8) -> bool {
         let bit = one(byte) as usize;
         self.0
             .get(bit / 32)
@@ -176,6 +185,8 @@ struct Literal {
     span: Span,
     /// Where the window begins in the literal.
     window: u32,
+    /// Tells windows of one bucket apart, mostly.
+    tag: u32,
 }
 
 /// One place in a text where a literal stands.
@@ -207,6 +218,7 @@ pub(crate) struct Shelf {
     single: ByteSet,
     has_single: bool,
     has_longer: bool,
+    has_eight: bool,
     /// The first bytes of all literals, or the last if they are filed under these: enough
     /// to turn most places away.
     edges: ByteSet,
@@ -219,10 +231,10 @@ impl Shelf {
         let (distinct, mut numbers) = distinct(patterns, spans, case);
         let sketch = Sketch::of(patterns, &distinct, under);
         let slots = Slots::at_least(distinct.len());
-        let mut order: Vec<(usize, usize, Literal)> = Vec::with_capacity(distinct.len());
+        let mut order: Vec<(usize, usize, Filed)> = Vec::with_capacity(distinct.len());
         for (old, &span) in distinct.iter().enumerate() {
-            let (window, mixed) = sketch.choose(span.of(patterns));
-            order.push((slots.slot(mixed), old, Literal { span, window }));
+            let chosen = sketch.choose(span.of(patterns));
+            order.push((slots.slot(chosen.mixed), old, Filed { span, chosen }));
         }
         order.sort_unstable_by_key(|&(slot, old, _)| (slot, old));
         let mut shelf = Self {
@@ -234,18 +246,24 @@ impl Shelf {
             single: ByteSet::default(),
             has_single: false,
             has_longer: false,
+            has_eight: false,
             edges: ByteSet::default(),
         };
         let mut renumbered = vec![0_u32; order.len()];
-        for &(slot, old, literal) in &order {
+        for &(slot, old, filed) in &order {
             if let Some(new) = renumbered.get_mut(old) {
                 *new = count(shelf.literals.len());
             }
             if let Some(size) = shelf.buckets.get_mut(slot.saturating_add(1)) {
                 *size = size.saturating_add(1);
             }
-            shelf.announce(literal, patterns, under);
-            shelf.literals.push(literal);
+            shelf.announce(filed, patterns, under);
+            let Filed { span, chosen } = filed;
+            shelf.literals.push(Literal {
+                span,
+                window: chosen.place,
+                tag: tag(chosen.mixed),
+            });
         }
         let mut total = 0_u32;
         for bucket in &mut shelf.buckets {
@@ -259,23 +277,26 @@ impl Shelf {
     }
 
     /// Lets the filters pass the literal's window.
-    fn announce(&mut self, literal: Literal, patterns: &[u8], under: Under) {
-        let text = literal.span.of(patterns);
+    fn announce(&mut self, filed: Filed, patterns: &[u8], under: Under) {
+        let text = filed.span.of(patterns);
         let edge = if under == Under::Last {
             text.last()
         } else {
             text.first()
         };
         edge.iter().for_each(|&&byte| self.edges.insert(byte));
-        match text.get(literal.window as usize..).unwrap_or_default() {
-            [byte, ..] if width(text) == 1 => {
-                self.single.insert(*byte);
+        let window = text.get(filed.chosen.place as usize..).unwrap_or_default();
+        match (filed.chosen.width, window.first(), window.first_chunk()) {
+            (1, Some(&byte), _) => {
+                self.single.insert(byte);
                 self.has_single = true;
             }
-            from => {
-                self.longer.insert(mix(window(from, 4).unwrap_or_default()));
+            (width, _, Some(&bytes)) => {
+                self.longer.insert(bytes);
                 self.has_longer = true;
+                self.has_eight |= width == 8;
             }
+            _ => {}
         }
     }
 
@@ -296,14 +317,9 @@ impl Shelf {
             .map_or(&[], |literal| literal.span.of(patterns))
     }
 
-    /// Whether, of a shelf filed under first bytes, some literal may stand where `text` begins.
-    pub(crate) fn may_begin(&self, text: &[u8]) -> bool {
-        text.first().is_some_and(|&byte| self.edges.has(byte))
-    }
-
-    /// Whether, of a shelf filed under last bytes, some literal may stand where `text` ends.
-    pub(crate) fn may_end(&self, text: &[u8]) -> bool {
-        text.last().is_some_and(|&byte| self.edges.has(byte))
+    /// Whether some literal begins with this byte or, if they are filed under their last, ends with it.
+    pub(crate) fn has_edge(&self, byte: u8) -> bool {
+        self.edges.has(byte)
     }
 
     /// Reports the literals that begin at `place`, of a shelf filed under first bytes.
@@ -341,7 +357,7 @@ impl Shelf {
                 if self.has_single && self.single.has(byte) {
                     self.probe(1, one(byte), texts, place, report);
                 }
-                if self.longer.passes(mix(four(bytes))) {
+                if self.longer.passes(bytes) {
                     self.look_up(
                         texts.subject.get(place..).unwrap_or_default(),
                         texts,
@@ -363,34 +379,34 @@ impl Shelf {
 
     /// Compares the literals filed under a longer window at `place`, where `rest` begins.
     fn look_up(&self, rest: &[u8], texts: Texts<'_>, place: usize, report: &mut impl FnMut(Hit)) {
-        let Some(&bytes) = rest
-            .first_chunk()
-            .filter(|&&bytes| self.longer.passes(mix(four(bytes))))
-        else {
+        let Some(&bytes) = rest.first_chunk().filter(|&&bytes| self.longer.passes(bytes)) else {
             return;
         };
         self.probe(4, four(bytes), texts, place, report);
-        if let Some(&bytes) = rest.first_chunk() {
+        if self.has_eight
+            && let Some(&bytes) = rest.first_chunk()
+        {
             self.probe(8, eight(bytes), texts, place, report);
         }
     }
 
     /// Compares the literals filed under the window at `place`.
-    fn probe(&self, of: usize, window: u64, texts: Texts<'_>, place: usize, report: &mut impl FnMut(Hit)) {
-        let slot = self.slots.slot(mix(window));
+    fn probe(&self, width: usize, window: u64, texts: Texts<'_>, place: usize, report: &mut impl FnMut(Hit)) {
+        let mixed = mix(window, width);
+        let slot = self.slots.slot(mixed);
         let bounds = (self.buckets.get(slot), self.buckets.get(slot.saturating_add(1)));
         let (Some(&from), Some(&to)) = bounds else { return };
-        for number in from..to {
-            let Some(literal) = self.literals.get(number as usize) else {
-                return;
-            };
-            let wanted = literal.span.of(texts.patterns);
+        let bucket = self.literals.get(from as usize..to as usize).unwrap_or_default();
+        for (number, literal) in (from..)
+            .zip(bucket)
+            .filter(|(_, literal)| literal.tag == tag(mixed))
+        {
             let Some(start) = place.checked_sub(literal.window as usize) else {
                 continue;
             };
-            let end = start.saturating_add(wanted.len());
+            let end = start.saturating_add(literal.span.length as usize);
             let there = texts.subject.get(start..end);
-            if width(wanted) == of && there.is_some_and(|there| self.case.equal(there, wanted)) {
+            if there.is_some_and(|there| self.case.equal(literal.span.of(texts.patterns), there)) {
                 report(Hit {
                     literal: number,
                     start,
@@ -433,6 +449,25 @@ fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
+/// A literal, and the window that it is filed under.
+#[derive(Clone, Copy)]
+struct Filed {
+    span: Span,
+    chosen: Window,
+}
+
+/// A window that a literal can be filed under.
+#[derive(Clone, Copy)]
+struct Window {
+    /// Where it begins in the literal.
+    place: u32,
+    width: usize,
+    mixed: u64,
+}
+
+/// More literals than this are not filed under the same four bytes if they have eight.
+const CROWD_OF_FOUR: u16 = 4;
+
 /// Estimates how many literals hold a window. Only needed while filing.
 pub(crate) struct Sketch {
     under: Under,
@@ -443,15 +478,16 @@ pub(crate) struct Sketch {
 impl Sketch {
     /// Counts the windows that the literals could be filed under.
     pub(crate) fn of(patterns: &[u8], literals: &[Span], under: Under) -> Self {
-        let slots = Slots::at_least(literals.len().saturating_mul(8).clamp(64, 1 << 18));
+        let slots = Slots::at_least(literals.len().saturating_mul(16).clamp(64, 1 << 19));
         let mut sketch = Self {
             under,
             slots,
             counts: vec![0; slots.count()],
         };
         for literal in literals {
-            for (_, mixed) in windows(literal.of(patterns), under) {
-                if let Some(count) = sketch.counts.get_mut(slots.slot(mixed)) {
+            let literal = literal.of(patterns);
+            for window in widths(literal).flat_map(|width| windows(literal, width, under)) {
+                if let Some(count) = sketch.counts.get_mut(slots.slot(window.mixed)) {
                     *count = count.saturating_add(1);
                 }
             }
@@ -459,36 +495,62 @@ impl Sketch {
         sketch
     }
 
-    /// Where the window of a literal begins that it is filed under, and that window, mixed.
-    fn choose(&self, literal: &[u8]) -> (u32, u64) {
-        windows(literal, self.under)
-            .min_by_key(|&(_, mixed)| self.count(mixed))
-            .unwrap_or_default()
+    /// The window that a literal is filed under: the rarest of the narrowest width that is not crowded.
+    fn choose(&self, literal: &[u8]) -> Window {
+        let rarest = |width| windows(literal, width, self.under).min_by_key(|window| self.count(*window));
+        let mut chosen = Window {
+            place: 0,
+            width: 1,
+            mixed: 0,
+        };
+        for window in widths(literal).filter_map(rarest) {
+            chosen = window;
+            if self.count(window) <= CROWD_OF_FOUR {
+                break;
+            }
+        }
+        chosen
     }
 
     /// How many of the literals share the window that this one is filed under.
     pub(crate) fn shared(&self, literal: &[u8]) -> u16 {
-        self.count(self.choose(literal).1)
+        self.count(self.choose(literal))
     }
 
-    fn count(&self, mixed: u64) -> u16 {
+    fn count(&self, window: Window) -> u16 {
         self.counts
-            .get(self.slots.slot(mixed))
+            .get(self.slots.slot(window.mixed))
             .copied()
             .unwrap_or(u16::MAX)
     }
 }
 
-/// The windows that a literal could be filed under: where each begins, and its bytes, mixed.
-fn windows(literal: &[u8], under: Under) -> impl Iterator<Item = (u32, u64)> {
-    let width = width(literal);
+/// How wide a literal's window can be.
+fn widths(literal: &[u8]) -> impl Iterator<Item = usize> {
+    let widths: &[usize] = match literal.len() {
+        0..4 => &[1],
+        4..8 => &[4],
+        _ => &[4, 8],
+    };
+    widths.iter().copied()
+}
+
+/// The windows of this width that a literal could be filed under.
+fn windows(literal: &[u8], width: usize, under: Under) -> impl Iterator<Item = Window> {
     let last = literal.len().saturating_sub(width);
     let places = match under {
         Under::First => 0..=0,
         Under::Last => last..=last,
         Under::Rarest => 0..=last,
     };
-    places.filter_map(move |place| Some((count(place), mix(window(literal.get(place..)?, width)?))))
+    places.filter_map(move |place| {
+        let mixed = mix(window(literal.get(place..)?, width)?, width);
+        Some(Window {
+            place: count(place),
+            width,
+            mixed,
+        })
+    })
 }
 
 /// A count or offset within one policy or one text. Both are far below 4 GiB:

@@ -4,6 +4,10 @@
 //! mean. [`Line`] walks the line once and cuts it into parts; [`Words`] walks the parts and
 //! cuts them into words. Neither looks back, and neither recurses.
 
+mod words;
+
+pub(crate) use words::Words;
+
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -76,13 +80,19 @@ const fn escapes_in_double(byte: u8) -> bool {
     matches!(byte, b'$' | b'`' | b'"' | b'\\' | b'\n')
 }
 
+/// One command of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Where it stands in the line, trimmed and never empty.
+    pub(crate) range: Range<usize>,
+    /// A `|`, and not a `|&`, stands directly before it.
+    pub(crate) piped: bool,
+}
+
 /// A command line, cut into parts.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
-    /// Where each command stands in the line, trimmed and never empty.
-    pub(crate) parts: Vec<Range<usize>>,
-    /// For each part whether a `|`, and not a `|&`, stands directly before it.
-    pub(crate) piped: Vec<bool>,
+    pub(crate) parts: Vec<Part>,
     /// An expansion, a subshell, a continued line or an open quote: what runs cannot be
     /// told from the text.
     pub(crate) opaque: bool,
@@ -123,19 +133,21 @@ impl Line {
     }
 
     fn push(&mut self, line: &str, range: Range<usize>, piped: bool) {
-        let written = line.get(range.clone()).unwrap_or_default();
-        let is_sure = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
-        let part = if is_sure(written.as_bytes().first()) && is_sure(written.as_bytes().last()) {
+        if range.is_empty() {
+            return;
+        }
+        let is_sure = |place: usize| line.as_bytes().get(place).is_some_and(u8::is_ascii_graphic);
+        let range = if is_sure(range.start) && is_sure(range.end.saturating_sub(1)) {
             range
         } else {
+            let written = line.get(range.clone()).unwrap_or_default();
             let from = range
                 .end
                 .saturating_sub(written.trim_start_matches(is_trimmed).len());
             from..from.saturating_add(trim(written).len())
         };
-        if !part.is_empty() {
-            self.parts.push(part);
-            self.piped.push(piped);
+        if !range.is_empty() {
+            self.parts.push(Part { range, piped });
         }
     }
 }
@@ -244,5 +256,5 @@ impl Operator {
     }
 }
 
-mod words;
-pub(crate) use words::Words;
+#[cfg(test)]
+mod tests;

@@ -14,15 +14,14 @@
 //! all others are its suffixes.
 
 use crate::files::PathSearch;
-use crate::paths::{self, Marks, Reading};
+use crate::paths::{self, Dots, Marks, Reading};
 use crate::subject::{Starts, Subject};
 use alloc::vec::Vec;
 
 impl PathSearch<'_> {
     /// The first pattern that matches the first tail that is matched, of a word that
     /// is not matched itself.
-    pub(crate) fn first_of_tails(&self, word: &[u8]) -> Option<u32> {
-        let marks = Marks::of(word);
+    pub(crate) fn first_of_tails(&self, word: &[u8], marks: Marks) -> Option<u32> {
         if !marks.has(Marks::SIGN) {
             return None;
         }
@@ -72,7 +71,11 @@ impl PathSearch<'_> {
     /// The first tail with a pattern that begins where the tail does.
     fn first_anchored(&self, trunk: &Trunk, grafted: &[Shoot]) -> Option<usize> {
         let standing = || trunk.standing().chain(grafted);
-        let mut places: Vec<usize> = standing().map(|shoot| shoot.at).collect();
+        let possible = standing().filter(|shoot| self.set.may_begin(trunk.form(shoot)));
+        let mut places: Vec<usize> = possible.map(|shoot| shoot.at).collect();
+        if places.is_empty() {
+            return None;
+        }
         places.sort_unstable();
         let subject = Subject {
             text: &trunk.text,
@@ -105,12 +108,14 @@ impl PathSearch<'_> {
     fn first_led(&self, trunk: &Trunk, workspace: Option<&[u8]>) -> Option<usize> {
         let all =
             self.set.leading().floating || workspace.is_some_and(|workspace| workspace.starts_with(b".."));
-        let mut longest = true;
+        let (mut longest, mut beginning) = (true, Vec::new());
         let mut tried = trunk
             .shoots
             .iter()
             .filter(|shoot| shoot.lead != Lead::Nothing)
-            .filter(|shoot| core::mem::take(&mut longest) || all || self.may_begin_in_lead(trunk, shoot));
+            .filter(|shoot| {
+                core::mem::take(&mut longest) || all || self.may_begin_in_lead(trunk, shoot, &mut beginning)
+            });
         let matched = tried.find(|shoot| {
             let form = trunk.led_form(shoot);
             let inside = workspace.and_then(|workspace| paths::inside(&form, workspace));
@@ -119,20 +124,22 @@ impl PathSearch<'_> {
         matched.map(|shoot| shoot.tail)
     }
 
-    /// Whether a pattern that begins without a star may begin in the lead of this tail.
-    fn may_begin_in_lead(&self, trunk: &Trunk, shoot: &Shoot) -> bool {
+    /// Whether a pattern that begins without a star may begin in the lead of this tail. `form` is
+    /// room for its beginning.
+    fn may_begin_in_lead(&self, trunk: &Trunk, shoot: &Shoot, form: &mut Vec<u8>) -> bool {
         let longest = self.set.leading().longest;
         // A literal can tell no more climbs apart than it holds.
         let lead = match shoot.lead {
             Lead::Climbs(climbs) => Lead::Climbs(climbs.min(longest.div_ceil(CLIMB.len()))),
             lead => lead,
         };
-        let mut form = lead.text();
+        form.clear();
+        lead.write(form);
         let places = 0..form.len();
         form.extend(trunk.form(shoot).iter().take(longest));
         places
             .step_by(CLIMB.len())
-            .any(|place| self.set.may_lead(&form, place))
+            .any(|place| self.set.may_lead(form, place))
     }
 }
 
@@ -141,13 +148,6 @@ const CLIMB: &[u8] = b"../";
 
 fn earlier(one: Option<usize>, other: Option<usize>) -> Option<usize> {
     one.into_iter().chain(other).min()
-}
-
-/// What becomes of `..` segments.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Dots {
-    Kept,
-    Resolved,
 }
 
 /// What the form of a tail begins with before it goes on as the trunk does.
@@ -161,11 +161,11 @@ enum Lead {
 }
 
 impl Lead {
-    fn text(self) -> Vec<u8> {
+    fn write(self, form: &mut Vec<u8>) {
         match self {
-            Self::Nothing => Vec::new(),
-            Self::Climbs(climbs) => CLIMB.repeat(climbs),
-            Self::Drive(letter) => [letter, b':', b'/'].into(),
+            Self::Nothing => {}
+            Self::Climbs(climbs) => (0..climbs).for_each(|_| form.extend(CLIMB)),
+            Self::Drive(letter) => form.extend([letter, b':', b'/']),
         }
     }
 }
@@ -225,7 +225,6 @@ impl Trunk {
             segments: Vec::new(),
             length: 0,
             climbs: 0,
-            drive: None,
             dots,
         };
         let mut end = word.len();
@@ -255,18 +254,15 @@ impl Trunk {
     fn shoot(&mut self, tail: usize, stub: &[u8], ends: bool, grown: &Grown<'_>) {
         let mut push = |at, lead| self.shoots.push(Shoot { tail, at, lead });
         let behind = grown.length.saturating_sub(1);
-        let climbs = match (stub, grown.climbs, grown.drive) {
-            (b"", ..) if ends => return push(0, Lead::Nothing),
-            (b"", ..) if grown.length == 0 => return self.root = Some(tail),
-            (b"", ..) => return push(grown.length, Lead::Nothing),
-            (b".", _, Some(drive)) => return push(behind, Lead::Drive(drive)),
-            (b".", climbs, None) => climbs,
-            (b"..", climbs, _) if grown.dots == Dots::Resolved => climbs.saturating_add(1),
-            (_, 0, _) => return push(stub.len().saturating_add(grown.length), Lead::Nothing),
-            ([letter, b':'], ..) if letter.is_ascii_alphabetic() => {
-                return push(behind, Lead::Drive(*letter));
-            }
-            (_, climbs, _) => climbs.saturating_sub(1),
+        let climbs = match (stub, grown.climbs) {
+            (b"", _) if ends => return push(0, Lead::Nothing),
+            (b"", _) if grown.length == 0 => return self.root = Some(tail),
+            (b"", _) => return push(grown.length, Lead::Nothing),
+            (b".", climbs) => climbs,
+            (b"..", climbs) if grown.dots == Dots::Resolved => climbs.saturating_add(1),
+            (_, 0) => return push(stub.len().saturating_add(grown.length), Lead::Nothing),
+            ([letter, b':'], _) if letter.is_ascii_alphabetic() => return push(behind, Lead::Drive(*letter)),
+            (_, climbs) => climbs.saturating_sub(1),
         };
         match climbs {
             0 if grown.length == 0 => self.here = Some(tail),
@@ -298,7 +294,8 @@ impl Trunk {
 
     /// The form of a tail with its lead.
     fn led_form(&self, shoot: &Shoot) -> Vec<u8> {
-        let mut form = shoot.lead.text();
+        let mut form = Vec::new();
+        shoot.lead.write(&mut form);
         form.extend(self.form(shoot));
         if form.ends_with(b"/") {
             form.pop();
@@ -345,8 +342,6 @@ struct Grown<'w> {
     length: usize,
     /// How many `..` wait for a segment to take back.
     climbs: usize,
-    /// The segment read last, if that is a drive that such a `..` took back.
-    drive: Option<u8>,
     dots: Dots,
 }
 
@@ -355,10 +350,6 @@ impl<'w> Grown<'w> {
         if matches!(segment, b"" | b".") {
             return;
         }
-        self.drive = match segment {
-            [letter, b':'] if self.climbs > 0 && letter.is_ascii_alphabetic() => Some(*letter),
-            _ => None,
-        };
         if segment == b".." && self.dots == Dots::Resolved {
             self.climbs = self.climbs.saturating_add(1);
         } else if self.climbs > 0 {
@@ -369,3 +360,6 @@ impl<'w> Grown<'w> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,33 @@
 //! Cutting parts into words.
 
-use super::{Operator, Quote, Redirection, escapes_in_double, is_number, plain_run, turn};
+use super::{Operator, Quote, Redirection, SPLITS, escapes_in_double, is_number, plain_run};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// The words of the parts of a line, quotes and escapes removed, in flat tables.
-#[derive(Debug, Default)]
-pub(crate) struct Words {
-    /// What the words are pieces of.
-    pub(crate) text: String,
+/// The words of the parts of a line, quotes and escapes removed.
+#[derive(Debug)]
+pub(crate) struct Words<'l> {
+    line: &'l str,
+    /// The words that are not pieces of the line, one behind the other.
+    built: String,
     /// All words of all parts in order.
-    pub(crate) pieces: Vec<Range<usize>>,
-    /// Which of them are what a redirection reads or writes.
-    redirected: Vec<bool>,
+    words: Vec<Word>,
     ends: Vec<End>,
     /// There is a redirection that writes, or a comment.
     pub(crate) opaque: bool,
+    /// The words of every part, joined by one blank, are the part as it was written.
+    pub(crate) as_written: bool,
+}
+
+/// One word.
+#[derive(Clone, Debug)]
+struct Word {
+    /// Where it stands in the line, or in what was built.
+    range: Range<usize>,
+    is_built: bool,
+    /// It is what a redirection reads or writes.
+    redirected: bool,
 }
 
 /// Where the words of a part end, and what was found on the way.
@@ -27,19 +38,49 @@ struct End {
     redirects: bool,
 }
 
-impl Words {
-    /// Cuts every part into words. What separates parts is an ordinary character here.
-    pub(crate) fn read<'p>(parts: impl IntoIterator<Item = &'p str>) -> Self {
-        let mut words = Self::default();
+impl<'l> Words<'l> {
+    /// Cuts these parts of the line into words. What separates parts is an ordinary
+    /// character here.
+    pub(crate) fn read(line: &'l str, parts: impl ExactSizeIterator<Item = Range<usize>>) -> Self {
+        let mut words = Self {
+            line,
+            built: String::new(),
+            words: Vec::new(),
+            ends: Vec::with_capacity(parts.len()),
+            opaque: false,
+            as_written: true,
+        };
         for part in parts {
-            let (as_written, redirects) = Reader::new(&mut words).read(part);
+            let (as_written, redirects) = words.read_part(part);
+            words.as_written &= as_written;
             words.ends.push(End {
-                words: words.pieces.len(),
+                words: words.words.len(),
                 as_written,
                 redirects,
             });
         }
         words
+    }
+
+    /// Gives whether the words are the part as it was written, and whether there is a redirection.
+    fn read_part(&mut self, part: Range<usize>) -> (bool, bool) {
+        let text = self.line.as_bytes().get(part.clone()).unwrap_or_default();
+        if plain_run(text, SPLITS) == text.len() && !text.starts_with(b"#") {
+            self.words.push(Word {
+                range: part,
+                is_built: false,
+                redirected: false,
+            });
+            return (true, false);
+        }
+        let mut reader = Reader::new(self, part);
+        reader.read();
+        (reader.as_written, reader.redirects)
+    }
+
+    fn text(&self, word: &Word) -> &str {
+        let text = if word.is_built { &self.built } else { self.line };
+        text.get(word.range.clone()).unwrap_or_default()
     }
 
     /// The words of the command that is part number `part`, in order, redirections left out.
@@ -49,13 +90,21 @@ impl Words {
             .and_then(|before| self.ends.get(before))
             .map_or(0, |end| end.words);
         let end = self.ends.get(part).map_or(0, |end| end.words);
-        let pieces = self.pieces.get(begin..end).unwrap_or_default();
-        let redirected = self.redirected.get(begin..end).unwrap_or_default();
-        let words = pieces
+        let words = self.words.get(begin..end).unwrap_or_default();
+        words
             .iter()
-            .zip(redirected)
-            .filter(|(_, redirected)| !**redirected);
-        words.filter_map(|(word, _)| self.text.get(word.clone()))
+            .filter(|word| !word.redirected)
+            .map(|word| self.text(word))
+    }
+
+    /// All words in order, those of redirections too.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &[u8]> {
+        self.words.iter().map(|word| self.text(word).as_bytes())
+    }
+
+    /// The texts that all words are pieces of.
+    pub(crate) fn sources(&self) -> [&[u8]; 2] {
+        [self.line.as_bytes(), self.built.as_bytes()]
     }
 
     /// Whether the words of this part, joined by one blank, are the part as it was written.
@@ -69,13 +118,25 @@ impl Words {
     }
 }
 
+/// The word that is being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    /// There is none yet.
+    Nothing,
+    /// A piece of the line, from here.
+    Piece(usize),
+    /// Not a piece of the line: it is being built, from here.
+    Built(usize),
+}
+
 /// Cuts one part into words.
-struct Reader<'w> {
-    words: &'w mut Words,
+struct Reader<'l, 'w> {
+    words: &'w mut Words<'l>,
+    at: usize,
+    end: usize,
     quote: Quote,
-    /// Where the word that is being read begins in `words.text`.
-    begin: Option<usize>,
-    /// That word is unquoted digits so far: a descriptor, if a redirection touches it.
+    word: Open,
+    /// The word is unquoted digits so far: a descriptor, if a redirection touches it.
     digits: bool,
     /// A redirection that still waits for its word.
     pending: Option<Redirection>,
@@ -83,149 +144,149 @@ struct Reader<'w> {
     redirects: bool,
 }
 
-impl<'w> Reader<'w> {
-    fn new(words: &'w mut Words) -> Self {
-        let (as_written, redirects) = (true, false);
+impl<'l, 'w> Reader<'l, 'w> {
+    fn new(words: &'w mut Words<'l>, part: Range<usize>) -> Self {
         Self {
             words,
+            at: part.start,
+            end: part.end,
             quote: Quote::None,
-            begin: None,
+            word: Open::Nothing,
             digits: false,
             pending: None,
-            as_written,
-            redirects,
+            as_written: true,
+            redirects: false,
         }
     }
 
-    /// Reads to the end; gives whether nothing had to be removed but single blanks, and
-    /// whether there is a redirection.
-    fn read(mut self, part: &str) -> (bool, bool) {
-        let mut rest = part;
-        while !rest.is_empty() {
+    fn read(&mut self) {
+        loop {
+            let rest = self.words.line.get(self.at..self.end).unwrap_or_default();
             let run = plain_run(rest.as_bytes(), self.quote.splits());
-            let read = match self.quote {
-                Quote::None if run > 0 => {
-                    self.words.opaque |= self.begin.is_none() && rest.starts_with('#');
-                    self.take(rest, run)
-                }
-                _ if run > 0 => self.take(rest, run),
-                Quote::None => self.unquoted(rest),
-                Quote::Single => turn(&mut self.quote, Quote::None),
-                Quote::Double => self.double_quoted(rest),
-            };
-            rest = rest.get(read..).unwrap_or_default();
+            if run > 0 {
+                let is_comment = rest.starts_with('#') && self.word == Open::Nothing;
+                self.words.opaque |= is_comment && self.quote == Quote::None;
+                self.take(run);
+                continue;
+            }
+            match (rest.as_bytes(), self.quote) {
+                ([], _) => break,
+                (_, Quote::None) => self.unquoted(rest),
+                ([b'\\', next, ..], Quote::Double) if escapes_in_double(*next) => self.escaped(rest),
+                ([b'"', ..], Quote::Double) | ([b'\'', ..], Quote::Single) => self.turn(Quote::None),
+                _ => self.take(1),
+            }
         }
         self.finish();
-        self.settle(0..0);
-        (self.as_written, self.redirects)
+        self.give_up();
     }
 
-    /// Reads what means something outside quotes; gives how many bytes that were.
-    fn unquoted(&mut self, rest: &str) -> usize {
+    /// Reads what means something outside quotes.
+    fn unquoted(&mut self, rest: &str) {
         match rest.as_bytes() {
             [blank @ (b' ' | b'\t'), ..] => {
-                self.as_written &= *blank == b' ' && self.begin.is_some();
+                self.as_written &= *blank == b' ' && self.word != Open::Nothing;
                 self.finish();
-                1
+                self.at = self.at.saturating_add(1);
             }
-            [quote @ (b'\'' | b'"'), ..] => {
-                self.open();
-                self.digits = false;
-                self.as_written = false;
-                turn(
-                    &mut self.quote,
-                    if *quote == b'"' {
-                        Quote::Double
-                    } else {
-                        Quote::Single
-                    },
-                )
-            }
-            [b'\\', _, ..] => self.escaped(rest),
-            // What it escaped was a newline that has been trimmed away.
-            [b'\\'] => {
-                self.as_written = false;
-                1
-            }
+            [b'"', ..] => self.turn(Quote::Double),
+            [b'\'', ..] => self.turn(Quote::Single),
+            [b'\\', ..] => self.escaped(rest),
             bytes => match Operator::at(bytes) {
                 Operator::Redirection(what, length) => {
                     self.redirect(what);
-                    length
+                    self.at = self.at.saturating_add(length);
                 }
                 // In a text that is one part: ordinary characters, but one operator.
-                Operator::Separator(length) => self.take(rest, length),
+                Operator::Separator(length) => self.take(length),
             },
         }
     }
 
-    /// Reads what means something in double quotes; gives how many bytes that were.
-    fn double_quoted(&mut self, rest: &str) -> usize {
-        match rest.as_bytes() {
-            [b'"', ..] => turn(&mut self.quote, Quote::None),
-            [b'\\', next, ..] if escapes_in_double(*next) => self.escaped(rest),
-            _ => self.take(rest, 1),
-        }
-    }
-
-    /// Takes the character behind a backslash; a newline is no character of the word.
-    fn escaped(&mut self, rest: &str) -> usize {
-        self.as_written = false;
-        let behind = rest.get(1..).unwrap_or_default();
-        let length = behind.chars().next().map_or(0, char::len_utf8);
-        if !behind.starts_with('\n') {
-            self.take(behind, length);
-            self.digits = false;
-        }
-        length.saturating_add(1)
-    }
-
-    /// Adds the first `length` bytes of `rest` to the word.
-    fn take(&mut self, rest: &str, length: usize) -> usize {
-        let run = rest.get(..length).unwrap_or_default();
-        self.open();
-        self.digits &= self.quote == Quote::None && is_number(run.as_bytes());
-        self.words.text.push_str(run);
-        length
-    }
-
-    fn open(&mut self) {
-        if self.begin.is_none() {
-            self.begin = Some(self.words.text.len());
+    /// Takes the next `length` bytes into the word.
+    fn take(&mut self, length: usize) {
+        let run = self.at..self.at.saturating_add(length);
+        let text = self.words.line.get(run.clone()).unwrap_or_default();
+        if self.word == Open::Nothing {
+            self.word = Open::Piece(self.at);
             self.digits = true;
+        }
+        self.digits &= self.quote == Quote::None && is_number(text.as_bytes());
+        if let Open::Built(_) = self.word {
+            self.words.built.push_str(text);
+        }
+        self.at = run.end;
+    }
+
+    /// Makes the word one that is not a piece of the line, and begins it if need be.
+    fn build(&mut self) {
+        let begun = match self.word {
+            Open::Built(_) => return,
+            Open::Piece(begin) => self.words.line.get(begin..self.at).unwrap_or_default(),
+            Open::Nothing => "",
+        };
+        self.word = Open::Built(self.words.built.len());
+        self.words.built.push_str(begun);
+    }
+
+    /// Goes over a quote.
+    fn turn(&mut self, to: Quote) {
+        self.build();
+        (self.as_written, self.digits) = (false, false);
+        self.quote = to;
+        self.at = self.at.saturating_add(1);
+    }
+
+    /// Takes the character behind a backslash. A newline vanishes with it; and where there is
+    /// none, that was a newline which has been trimmed away.
+    fn escaped(&mut self, rest: &str) {
+        let escaped = rest.chars().nth(1).filter(|&escaped| escaped != '\n');
+        if escaped.is_some() || self.word != Open::Nothing {
+            self.build();
+        }
+        self.as_written = false;
+        self.at = self.at.saturating_add(1);
+        if let Some(escaped) = escaped {
+            self.take(escaped.len_utf8());
+            self.digits = false;
+        } else {
+            self.at = self.at.saturating_add(1).min(self.end);
         }
     }
 
     /// A redirection ends the word before it, and swallows the descriptor that touches it.
     fn redirect(&mut self, what: Redirection) {
-        self.as_written = false;
-        self.redirects = true;
-        if let Some(begin) = self.begin
-            && self.digits
-        {
-            self.words.text.truncate(begin);
-            self.begin = None;
+        (self.as_written, self.redirects) = (false, true);
+        if self.word != Open::Nothing && self.digits {
+            self.word = Open::Nothing;
         }
         self.finish();
-        self.settle(0..0);
+        self.give_up();
         self.pending = Some(what);
     }
 
     /// Ends the word that is being read, if there is one.
     fn finish(&mut self) {
-        let Some(begin) = self.begin.take() else { return };
-        let range = begin..self.words.text.len();
-        let redirected = self.settle(range.clone());
-        self.words.pieces.push(range);
-        self.words.redirected.push(redirected);
+        let (range, is_built) = match core::mem::replace(&mut self.word, Open::Nothing) {
+            Open::Nothing => return,
+            Open::Piece(begin) => (begin..self.at, false),
+            Open::Built(begin) => (begin..self.words.built.len(), true),
+        };
+        let word = Word {
+            range,
+            is_built,
+            redirected: self.pending.is_some(),
+        };
+        if let Some(what) = self.pending.take() {
+            self.words.opaque |= what.is_opaque(self.words.text(&word).as_bytes());
+        }
+        self.words.words.push(word);
     }
 
-    /// Judges the redirection that waits, if there is one, by its word; there may be none.
-    fn settle(&mut self, word: Range<usize>) -> bool {
-        let Some(what) = self.pending.take() else {
-            return false;
-        };
-        let word = self.words.text.get(word).unwrap_or_default();
-        self.words.opaque |= what.is_opaque(word.as_bytes());
-        true
+    /// Judges a redirection that has found no word.
+    fn give_up(&mut self) {
+        if let Some(what) = self.pending.take() {
+            self.words.opaque |= what.is_opaque(b"");
+        }
     }
 }
