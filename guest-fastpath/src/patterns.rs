@@ -8,18 +8,16 @@
 //! [`Chains`]: each is filed in the same way under one of its literals, and gone
 //! through only where that is found.
 
+mod parts;
+
 use crate::chains::Chains;
-use crate::glob::{Conditions, Dialect, End, Glob, Start};
+use crate::glob::{Conditions, Dialect, Start};
 use crate::lists::PatternList;
-use crate::shelf::{ByteSet, Case, Hit, Shelf, Sketch, Span, Texts, Under, count};
+use crate::shelf::{ByteSet, Case, Hit, Shelf, Span, Texts, Under, count, group};
 use crate::subject::{Starts, Subject};
-use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
-
-/// A literal that more others share their first (or last) bytes with is looked for by its
-/// rarest bytes instead, everywhere.
-const CROWD: u16 = 16;
+use parts::{Filing, Parts};
 
 /// What an occurrence of a literal can mean.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -311,31 +309,44 @@ struct Filed {
 impl Filed {
     /// Files what is to be filed under these bytes.
     fn new(filing: &[Filing], under: Under, patterns: &PatternList, case: Case, list_ends: &[u32]) -> Self {
-        let filing = || filing.iter().filter(|filing| filing.under == under);
-        let spans: Vec<Span> = filing().map(|filing| filing.span).collect();
+        let filing: Vec<&Filing> = filing.iter().filter(|filing| filing.under == under).collect();
+        let spans: Vec<Span> = filing.iter().map(|filing| filing.span).collect();
         let (shelf, numbers) = Shelf::new(patterns.text(), &spans, under, case);
-        drop(spans);
-        let mut uses: Vec<(u32, Use)> = numbers
-            .into_iter()
-            .zip(filing().map(|filing| filing.what))
-            .collect();
-        keep_first(&mut uses, list_ends);
-        let mut begins = vec![0; shelf.count().saturating_add(1)];
-        for (place, &(literal, _)) in (1..).zip(&uses) {
-            if let Some(end) = begins.get_mut((literal as usize).saturating_add(1)) {
-                *end = place;
+        let (begins, order) = group(&numbers, shelf.count());
+        let mut filed = Self {
+            begins: Vec::with_capacity(begins.len()),
+            uses: Vec::with_capacity(order.len()),
+            shelf,
+        };
+        for bounds in begins.windows(2) {
+            let &[from, to] = bounds else { continue };
+            let first = filed.uses.len();
+            filed.begins.push(count(first));
+            for &place in order.get(from as usize..to as usize).unwrap_or_default() {
+                let Some(filing) = filing.get(place as usize) else {
+                    continue;
+                };
+                if !filed.has_better(first, filing.what, list_ends) {
+                    filed.uses.push(filing.what);
+                }
             }
         }
-        let mut end = 0;
-        for begin in &mut begins {
-            end = end.max(*begin);
-            *begin = end;
-        }
-        Self {
-            shelf,
-            uses: uses.into_iter().map(|(_, what)| what).collect(),
-            begins,
-        }
+        filed.begins.push(count(filed.uses.len()));
+        filed.uses.shrink_to_fit();
+        filed
+    }
+
+    /// Of the patterns of one list with the same literal and conditions only the first can be
+    /// reported: whether it is among the uses from `first` on.
+    fn has_better(&self, first: usize, what: Use, list_ends: &[u32]) -> bool {
+        let list = |pattern: u32| list_ends.partition_point(|&end| end <= pattern);
+        let Use::Pattern(pattern, conditions) = what else {
+            return false;
+        };
+        self.uses.iter().skip(first).any(|other| match *other {
+            Use::Pattern(before, those) => those == conditions && list(before) == list(pattern),
+            Use::Chain(_) => false,
+        })
     }
 
     fn uses_of(&self, literal: u32) -> &[Use] {
@@ -348,216 +359,6 @@ impl Filed {
             return &[];
         };
         self.uses.get(from as usize..to as usize).unwrap_or_default()
-    }
-}
-
-/// Of the patterns of one list with the same literal and conditions only the first can be reported.
-fn keep_first(uses: &mut Vec<(u32, Use)>, list_ends: &[u32]) {
-    let list = |pattern: u32| list_ends.partition_point(|&end| end <= pattern);
-    uses.sort_unstable_by_key(|&(literal, what)| match what {
-        Use::Pattern(pattern, conditions) => (literal, Some(conditions), pattern),
-        Use::Chain(chain) => (literal, None, chain),
-    });
-    uses.dedup_by(
-        |(later, later_use), (first, first_use)| match (later_use, first_use) {
-            (Use::Pattern(number, these), Use::Pattern(before, those)) => {
-                later == first && these == those && list(*number) == list(*before)
-            }
-            _ => false,
-        },
-    );
-}
-
-/// One literal to be filed.
-struct Filing {
-    under: Under,
-    span: Span,
-    start: Start,
-    what: Use,
-}
-
-/// A pattern of at least one literal, taken apart.
-struct Row {
-    pattern: u32,
-    conditions: Conditions,
-    /// Its literals, in `Parts::literals`.
-    literals: Range<usize>,
-}
-
-impl Row {
-    fn is_chain(&self) -> bool {
-        self.literals.len() > 1
-    }
-}
-
-/// The patterns of a set, taken apart.
-#[derive(Default)]
-struct Parts {
-    literals: Vec<Span>,
-    rows: Vec<Row>,
-    universal: Vec<u32>,
-    bare: Vec<Bare>,
-}
-
-impl Parts {
-    fn of(patterns: &PatternList, dialect: Dialect) -> Self {
-        let mut parts = Self::default();
-        for (pattern, text) in patterns.iter() {
-            let glob = Glob::parse(text, dialect);
-            if glob.is_bare() {
-                parts.bare.push(Bare {
-                    pattern,
-                    conditions: glob.conditions,
-                });
-                continue;
-            }
-            let begin = parts.literals.len();
-            for (offset, literal) in glob.literals() {
-                let offset = count(patterns.begin(pattern).saturating_add(offset));
-                parts.literals.push(Span {
-                    offset,
-                    length: count(literal.len()),
-                });
-            }
-            let literals = begin..parts.literals.len();
-            if literals.is_empty() {
-                parts.universal.push(pattern);
-            } else {
-                parts.rows.push(Row {
-                    pattern,
-                    conditions: glob.conditions,
-                    literals,
-                });
-            }
-        }
-        parts
-    }
-
-    fn spans(&self, row: &Row) -> impl Iterator<Item = Span> {
-        self.literals
-            .get(row.literals.clone())
-            .unwrap_or_default()
-            .iter()
-            .copied()
-    }
-
-    /// The first literals, with their rows.
-    fn firsts(&self) -> impl Iterator<Item = (&Row, Span)> {
-        self.rows
-            .iter()
-            .filter_map(|row| Some((row, self.spans(row).next()?)))
-    }
-
-    fn beginnings(&self, patterns: &PatternList) -> ByteSet {
-        let mut beginnings = ByteSet::default();
-        let anchored = self
-            .firsts()
-            .filter(|(row, _)| row.conditions.start != Start::Any);
-        let bytes = anchored.filter_map(|(_, first)| first.of(patterns.text()).first());
-        bytes.for_each(|&byte| beginnings.insert(byte));
-        beginnings
-    }
-
-    fn leading(&self, patterns: &PatternList, case: Case) -> Leading {
-        let leading = self
-            .firsts()
-            .filter(|(_, first)| can_lead(first.of(patterns.text())));
-        let (floating, heads): (Vec<_>, Vec<_>) =
-            leading.partition(|(row, _)| row.conditions.start == Start::Any);
-        let heads: Vec<Span> = heads.into_iter().map(|(_, first)| first).collect();
-        let longest = heads
-            .iter()
-            .map(|head| head.length as usize)
-            .max()
-            .unwrap_or_default();
-        let (heads, _) = Shelf::new(patterns.text(), &heads, Under::First, case);
-        Leading {
-            floating: !floating.is_empty(),
-            heads,
-            longest,
-        }
-    }
-
-    /// Decides for every pattern by which literal it is found, and where that is looked
-    /// for. `links` are the numbers of the chains' literals.
-    fn file(&self, patterns: &PatternList, chains: &mut Chains, links: &[u32]) -> Vec<Filing> {
-        let frequency = chains.frequency(links);
-        let mut filing = Vec::with_capacity(self.rows.len());
-        let mut links = links.iter().copied();
-        for row in &self.rows {
-            let Row {
-                pattern,
-                conditions,
-                ref literals,
-            } = *row;
-            let last = literals.len().saturating_sub(1);
-            let under = |place: usize| match conditions {
-                Conditions {
-                    start: Start::Anchor | Start::Segment,
-                    ..
-                } if place == 0 => Under::First,
-                Conditions { end: End::Anchor, .. } if place == last => Under::Last,
-                _ => Under::Rarest,
-            };
-            let spans = self.spans(row);
-            if !row.is_chain() {
-                let what = Use::Pattern(pattern, conditions);
-                filing.extend(spans.map(|span| Filing {
-                    under: under(0),
-                    span,
-                    start: conditions.start,
-                    what,
-                }));
-                continue;
-            }
-            let numbers: Vec<u32> = links.by_ref().take(literals.len()).collect();
-            let often = |number: u32| frequency.get(number as usize).copied().unwrap_or(u32::MAX);
-            let key = spans
-                .zip(&numbers)
-                .enumerate()
-                .min_by_key(|&(place, (span, &number))| {
-                    (
-                        often(number),
-                        under(place) == Under::Rarest,
-                        u32::MAX.saturating_sub(span.length),
-                    )
-                });
-            let what = Use::Chain(chains.push(pattern, conditions, &numbers));
-            filing.extend(key.map(|(place, (span, _))| Filing {
-                under: under(place),
-                span,
-                start: conditions.start,
-                what,
-            }));
-        }
-        disperse(&mut filing, patterns);
-        filing
-    }
-}
-
-/// Has literals that are in a crowd looked for everywhere.
-fn disperse(filing: &mut [Filing], patterns: &PatternList) {
-    for under in [Under::First, Under::Last] {
-        let spans: Vec<Span> = filing
-            .iter()
-            .filter(|one| one.under == under)
-            .map(|one| one.span)
-            .collect();
-        let sketch = Sketch::of(patterns.text(), &spans, under);
-        for one in filing.iter_mut().filter(|one| one.under == under) {
-            if sketch.shared(one.span.of(patterns.text())) > CROWD {
-                one.under = Under::Rarest;
-            }
-        }
-    }
-}
-
-/// Whether a literal can begin in a row of `../` or in a drive's `c:/`, other than at the last slash.
-fn can_lead(literal: &[u8]) -> bool {
-    match literal {
-        b"." | b"/" | b"/." | [b'.', b'.' | b'/', ..] | [b'/', b'.', b'.', ..] | [b':', ..] => true,
-        [letter] | [letter, b':', ..] => letter.is_ascii_alphabetic(),
-        _ => false,
     }
 }
 

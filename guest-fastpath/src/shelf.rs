@@ -1,15 +1,18 @@
 //! Literals, filed so that those that stand at a place of a text are found at once.
 //!
 //! A [`Shelf`] files each literal under one *window*: four of its bytes, or eight where too
-//! many others have the same four, or one of a literal that is shorter. A bit filter says of most places in a text
-//! that no window stands there; where it does not, the window's bucket is looked up
-//! and its literals are compared in full. All tables are flat, some 25 bytes a literal.
-//!
-//! Windows are taken with bit 5 of every byte set. That folds ASCII case, and some
-//! other characters with it, which the comparison sorts out.
+//! many others have the same four, or one of a literal that is shorter. A bit filter
+//! says of most places in a text that no window stands there; where it does not, the window's
+//! bucket is looked up and its literals are compared in full. All tables are flat, some
+//! 25 bytes a literal.
+
+mod windows;
 
 use alloc::vec;
 use alloc::vec::Vec;
+use windows::{Filter, Slots, Window, eight, four, mix, one, tag};
+
+pub(crate) use windows::{ByteSet, Sketch};
 
 /// A run of bytes in the pattern text.
 #[derive(Clone, Copy, Debug)]
@@ -60,132 +63,12 @@ impl Case {
     }
 }
 
-/// The window of four bytes, folded.
-fn four(bytes: [u8; 4]) -> u64 {
-    u64::from(u32::from_le_bytes(bytes) | 0x2020_2020)
-}
-
-/// The window of eight bytes, folded.
-fn eight(bytes: [u8; 8]) -> u64 {
-    u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020
-}
-
-/// The window of one byte, folded.
-const fn one(byte: u8) -> u64 {
-    (byte | 0x20) as u64
-}
-
-/// The folded window that `bytes` begin with, of the given width.
-fn window(bytes: &[u8], width: usize) -> Option<u64> {
-    match width {
-        1 => bytes.first().map(|&byte| one(byte)),
-        4 => bytes.first_chunk().map(|&bytes| four(bytes)),
-        _ => bytes.first_chunk().map(|&bytes| eight(bytes)),
-    }
-}
-
-/// Spreads a window of this width over 64 bits; the upper ones are the best.
-const fn mix(window: u64, width: usize) -> u64 {
-    (window ^ (width as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-/// The bits of a spread window that do not choose its bucket.
-const fn tag(mixed: u64) -> u32 {
-    mixed as u32
-}
-
-/// A power of two of slots, addressed by the upper bits of a mixed window.
-#[derive(Clone, Copy, Debug)]
-struct Slots {
-    bits: u32,
-}
-
-impl Slots {
-    /// At least `count` slots, and at least two.
-    fn at_least(count: usize) -> Self {
-        Self {
-            bits: count.max(2).next_power_of_two().trailing_zeros(),
-        }
-    }
-
-    const fn count(self) -> usize {
-        1 << self.bits
-    }
-
-    const fn slot(self, mixed: u64) -> usize {
-        (mixed >> (64 - self.bits)) as usize
-    }
-}
-
-/// Which windows of four bytes, and which first halves of windows of eight, there may be.
-#[derive(Debug)]
-struct Filter {
-    /// How far to shift a spread window so that its upper bits address a bit.
-    shift: u32,
-    words: Vec<u32>,
-}
-
-impl Filter {
-    /// How many bits there are for one literal: of the windows that are not filed, one
-    /// in about sixteen passes.
-    const BITS: usize = 16;
-
-    fn new(literals: usize) -> Self {
-        let bits = literals
-            .saturating_mul(Self::BITS)
-            .clamp(32, 1 << 30)
-            .next_power_of_two();
-        Self {
-            shift: u32::BITS.saturating_sub(bits.trailing_zeros()),
-            words: vec![0; bits / 32],
-        }
-    }
-
-    /// The word that a window is noted in, and the bit in it.
-    fn place(&self, bytes: [u8; 4]) -> (usize, u32) {
-        let spread = (u32::from_le_bytes(bytes) | 0x2020_2020).wrapping_mul(0x9e37_79b1) >> self.shift;
-        ((spread >> 5) as usize, spread & 31)
-    }
-
-    fn insert(&mut self, bytes: [u8; 4]) {
-        let (word, bit) = self.place(bytes);
-        if let Some(word) = self.words.get_mut(word) {
-            *word |= 1 << bit;
-        }
-    }
-
-    fn passes(&self, bytes: [u8; 4]) -> bool {
-        let (word, bit) = self.place(bytes);
-        self.words.get(word).is_some_and(|word| word >> bit & 1 == 1)
-    }
-}
-
-/// A set of folded bytes.
-#[derive(Debug, Default)]
-pub(crate) struct ByteSet([u32; 8]);
-
-impl ByteSet {
-    pub(crate) fn insert(&mut self, byte: u8) {
-        let bit = one(byte) as usize;
-        if let Some(word) = self.0.get_mut(bit / 32) {
-            *word |= 1 << (bit % 32);
-        }
-    }
-
-    pub(crate) fn has(&self, byte: u8) -> bool {
-        let bit = one(byte) as usize;
-        self.0
-            .get(bit / 32)
-            .is_some_and(|word| word >> (bit % 32) & 1 == 1)
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Literal {
     span: Span,
     /// Where the window begins in the literal.
     window: u32,
-    /// Tells windows of one bucket apart, mostly.
+    /// The rest of the window, spread: see [`tag`].
     tag: u32,
 }
 
@@ -231,44 +114,48 @@ impl Shelf {
         let (distinct, mut numbers) = distinct(patterns, spans, case);
         let sketch = Sketch::of(patterns, &distinct, under);
         let slots = Slots::at_least(distinct.len());
-        let mut order: Vec<(usize, usize, Filed)> = Vec::with_capacity(distinct.len());
-        for (old, &span) in distinct.iter().enumerate() {
-            let chosen = sketch.choose(span.of(patterns));
-            order.push((slots.slot(chosen.mixed), old, Filed { span, chosen }));
-        }
-        order.sort_unstable_by_key(|&(slot, old, _)| (slot, old));
         let mut shelf = Self {
             case,
-            literals: Vec::with_capacity(order.len()),
+            literals: Vec::with_capacity(distinct.len()),
             slots,
-            buckets: vec![0; slots.count().saturating_add(1)],
-            longer: Filter::new(order.len()),
+            buckets: Vec::new(),
+            longer: Filter::new(distinct.len()),
             single: ByteSet::default(),
             has_single: false,
             has_longer: false,
             has_eight: false,
             edges: ByteSet::default(),
         };
+        let choose = |span: &Span| {
+            let nothing = Window {
+                place: 0,
+                width: 0,
+                mixed: 0,
+            };
+            let (_, window) = sketch.choose(span.of(patterns)).unwrap_or((0, nothing));
+            (*span, window)
+        };
+        let chosen: Vec<(Span, Window)> = distinct.iter().map(choose).collect();
+        let buckets: Vec<u32> = chosen
+            .iter()
+            .map(|(_, window)| count(slots.slot(window.mixed)))
+            .collect();
+        let (begins, order) = group(&buckets, slots.count());
+        shelf.buckets = begins;
         let mut renumbered = vec![0_u32; order.len()];
-        for &(slot, old, filed) in &order {
-            if let Some(new) = renumbered.get_mut(old) {
-                *new = count(shelf.literals.len());
-            }
-            if let Some(size) = shelf.buckets.get_mut(slot.saturating_add(1)) {
-                *size = size.saturating_add(1);
-            }
-            shelf.announce(filed, patterns, under);
-            let Filed { span, chosen } = filed;
+        for (new, &old) in (0..).zip(&order) {
+            let Some(&(span, window)) = chosen.get(old as usize) else {
+                continue;
+            };
+            shelf.announce(span.of(patterns), window, under);
             shelf.literals.push(Literal {
                 span,
-                window: chosen.place,
-                tag: tag(chosen.mixed),
+                window: window.place,
+                tag: tag(window.mixed),
             });
-        }
-        let mut total = 0_u32;
-        for bucket in &mut shelf.buckets {
-            total = total.saturating_add(*bucket);
-            *bucket = total;
+            if let Some(number) = renumbered.get_mut(old as usize) {
+                *number = new;
+            }
         }
         for number in &mut numbers {
             *number = renumbered.get(*number as usize).copied().unwrap_or(u32::MAX);
@@ -277,16 +164,15 @@ impl Shelf {
     }
 
     /// Lets the filters pass the literal's window.
-    fn announce(&mut self, filed: Filed, patterns: &[u8], under: Under) {
-        let text = filed.span.of(patterns);
+    fn announce(&mut self, literal: &[u8], window: Window, under: Under) {
         let edge = if under == Under::Last {
-            text.last()
+            literal.last()
         } else {
-            text.first()
+            literal.first()
         };
         edge.iter().for_each(|&&byte| self.edges.insert(byte));
-        let window = text.get(filed.chosen.place as usize..).unwrap_or_default();
-        match (filed.chosen.width, window.first(), window.first_chunk()) {
+        let bytes = literal.get(window.place as usize..).unwrap_or_default();
+        match (window.width, bytes.first(), bytes.first_chunk()) {
             (1, Some(&byte), _) => {
                 self.single.insert(byte);
                 self.has_single = true;
@@ -328,19 +214,23 @@ impl Shelf {
             return;
         };
         if self.single.has(*byte) {
-            self.probe(1, one(*byte), texts, place, report);
+            self.probe(1, one([*byte]), texts, place, report);
         }
         self.look_up(rest, texts, place, report);
     }
 
     /// Reports the literals that end where the text does, of a shelf filed under last bytes.
     pub(crate) fn at_end(&self, texts: Texts<'_>, report: &mut impl FnMut(Hit)) {
-        for width in [1, 4, 8] {
-            if let Some(place) = texts.subject.len().checked_sub(width)
-                && let Some(window) = texts.subject.get(place..).and_then(|rest| window(rest, width))
-            {
-                self.probe(width, window, texts, place, report);
-            }
+        let text = texts.subject;
+        let place = |width: usize| text.len().saturating_sub(width);
+        if let Some(&bytes) = text.last_chunk() {
+            self.probe(1, one(bytes), texts, place(1), report);
+        }
+        if let Some(&bytes) = text.last_chunk() {
+            self.probe(4, four(bytes), texts, place(4), report);
+        }
+        if let Some(&bytes) = text.last_chunk() {
+            self.probe(8, eight(bytes), texts, place(8), report);
         }
     }
 
@@ -355,7 +245,7 @@ impl Shelf {
             for (place, &bytes) in texts.subject.array_windows::<4>().enumerate() {
                 let [byte, ..] = bytes;
                 if self.has_single && self.single.has(byte) {
-                    self.probe(1, one(byte), texts, place, report);
+                    self.probe(1, one([byte]), texts, place, report);
                 }
                 if self.longer.passes(bytes) {
                     self.look_up(
@@ -371,7 +261,7 @@ impl Shelf {
         if self.has_single {
             for (place, &byte) in texts.subject.iter().enumerate().skip(rest.start) {
                 if self.single.has(byte) {
-                    self.probe(1, one(byte), texts, place, report);
+                    self.probe(1, one([byte]), texts, place, report);
                 }
             }
         }
@@ -419,138 +309,65 @@ impl Shelf {
 
 /// The spans without repeats, and for each span its place among them.
 fn distinct(patterns: &[u8], spans: &[Span], case: Case) -> (Vec<Span>, Vec<u32>) {
-    let mut order: Vec<(u64, u32)> = spans
-        .iter()
-        .zip(0..)
-        .map(|(span, place)| (fingerprint(span.of(patterns)), place))
-        .collect();
-    order.sort_unstable();
-    let mut distinct: Vec<Span> = Vec::new();
+    let slots = Slots::at_least(spans.len());
+    let slot = |span: &Span| count(slots.slot(fingerprint(span.of(patterns))));
+    let (begins, order) = group(&spans.iter().map(slot).collect::<Vec<u32>>(), slots.count());
+    let mut distinct: Vec<Span> = Vec::with_capacity(spans.len());
     let mut numbers = vec![0_u32; spans.len()];
-    for (_, place) in order {
-        let Some(&span) = spans.get(place as usize) else {
-            continue;
-        };
-        // Of unequal literals with one fingerprint some may be filed twice. That costs room and no more.
-        let same = |last: &Span| case.equal(last.of(patterns), span.of(patterns));
-        if !distinct.last().is_some_and(same) {
-            distinct.push(span);
-        }
-        if let Some(number) = numbers.get_mut(place as usize) {
-            *number = count(distinct.len().saturating_sub(1));
+    for bounds in begins.windows(2) {
+        let &[from, to] = bounds else { continue };
+        let known = distinct.len();
+        for &place in order.get(from as usize..to as usize).unwrap_or_default() {
+            let Some(&span) = spans.get(place as usize) else {
+                continue;
+            };
+            let equal = |other: &Span| case.equal(other.of(patterns), span.of(patterns));
+            let found = distinct.iter().skip(known).position(equal);
+            let number = found.map_or(distinct.len(), |found| known.saturating_add(found));
+            if found.is_none() {
+                distinct.push(span);
+            }
+            if let Some(of_span) = numbers.get_mut(place as usize) {
+                *of_span = count(number);
+            }
         }
     }
+    distinct.shrink_to_fit();
     (distinct, numbers)
 }
 
-/// FNV-1a of the folded bytes.
+/// Sorts the places of `keys` by key, places of one key in order; gives where each of the keys
+/// below `keys_end` begins, and where the last ends.
+pub(crate) fn group(keys: &[u32], keys_end: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut begins = vec![0_u32; keys_end.saturating_add(1)];
+    for &key in keys {
+        if let Some(size) = begins.get_mut((key as usize).saturating_add(1)) {
+            *size = size.saturating_add(1);
+        }
+    }
+    let mut total = 0_u32;
+    for begin in &mut begins {
+        total = total.saturating_add(*begin);
+        *begin = total;
+    }
+    let mut free = begins.clone();
+    let mut order = vec![0_u32; keys.len()];
+    for (place, &key) in (0..).zip(keys) {
+        let Some(next) = free.get_mut(key as usize) else {
+            continue;
+        };
+        if let Some(at) = order.get_mut(*next as usize) {
+            *at = place;
+        }
+        *next = next.saturating_add(1);
+    }
+    (begins, order)
+}
+
+/// FNV-1a of the folded bytes, spread.
 fn fingerprint(bytes: &[u8]) -> u64 {
-    let step = |print: u64, &byte: &u8| (print ^ one(byte)).wrapping_mul(0x100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
-}
-
-/// A literal, and the window that it is filed under.
-#[derive(Clone, Copy)]
-struct Filed {
-    span: Span,
-    chosen: Window,
-}
-
-/// A window that a literal can be filed under.
-#[derive(Clone, Copy)]
-struct Window {
-    /// Where it begins in the literal.
-    place: u32,
-    width: usize,
-    mixed: u64,
-}
-
-/// More literals than this are not filed under the same four bytes if they have eight.
-const CROWD_OF_FOUR: u16 = 4;
-
-/// Estimates how many literals hold a window. Only needed while filing.
-pub(crate) struct Sketch {
-    under: Under,
-    slots: Slots,
-    counts: Vec<u16>,
-}
-
-impl Sketch {
-    /// Counts the windows that the literals could be filed under.
-    pub(crate) fn of(patterns: &[u8], literals: &[Span], under: Under) -> Self {
-        let slots = Slots::at_least(literals.len().saturating_mul(16).clamp(64, 1 << 19));
-        let mut sketch = Self {
-            under,
-            slots,
-            counts: vec![0; slots.count()],
-        };
-        for literal in literals {
-            let literal = literal.of(patterns);
-            for window in widths(literal).flat_map(|width| windows(literal, width, under)) {
-                if let Some(count) = sketch.counts.get_mut(slots.slot(window.mixed)) {
-                    *count = count.saturating_add(1);
-                }
-            }
-        }
-        sketch
-    }
-
-    /// The window that a literal is filed under: the rarest of the narrowest width that is not crowded.
-    fn choose(&self, literal: &[u8]) -> Window {
-        let rarest = |width| windows(literal, width, self.under).min_by_key(|window| self.count(*window));
-        let mut chosen = Window {
-            place: 0,
-            width: 1,
-            mixed: 0,
-        };
-        for window in widths(literal).filter_map(rarest) {
-            chosen = window;
-            if self.count(window) <= CROWD_OF_FOUR {
-                break;
-            }
-        }
-        chosen
-    }
-
-    /// How many of the literals share the window that this one is filed under.
-    pub(crate) fn shared(&self, literal: &[u8]) -> u16 {
-        self.count(self.choose(literal))
-    }
-
-    fn count(&self, window: Window) -> u16 {
-        self.counts
-            .get(self.slots.slot(window.mixed))
-            .copied()
-            .unwrap_or(u16::MAX)
-    }
-}
-
-/// How wide a literal's window can be.
-fn widths(literal: &[u8]) -> impl Iterator<Item = usize> {
-    let widths: &[usize] = match literal.len() {
-        0..4 => &[1],
-        4..8 => &[4],
-        _ => &[4, 8],
-    };
-    widths.iter().copied()
-}
-
-/// The windows of this width that a literal could be filed under.
-fn windows(literal: &[u8], width: usize, under: Under) -> impl Iterator<Item = Window> {
-    let last = literal.len().saturating_sub(width);
-    let places = match under {
-        Under::First => 0..=0,
-        Under::Last => last..=last,
-        Under::Rarest => 0..=last,
-    };
-    places.filter_map(move |place| {
-        let mixed = mix(window(literal.get(place..)?, width)?, width);
-        Some(Window {
-            place: count(place),
-            width,
-            mixed,
-        })
-    })
+    let step = |print: u64, &byte: &u8| (print ^ one([byte])).wrapping_mul(0x100_0000_01b3);
+    mix(bytes.iter().fold(0xcbf2_9ce4_8422_2325, step), 0)
 }
 
 /// A count or offset within one policy or one text. Both are far below 4 GiB:
