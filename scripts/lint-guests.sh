@@ -11,5 +11,5 @@ if [ "$GUEST_ROUTE" != rustup ]; then
     exit 0
 fi
 export CARGO_TARGET_DIR=target/guests/lint
-cargo clippy --locked --profile guest --target wasm32-wasip2 -p guest-policy -p guest-fastpath -- -D warnings
+cargo clippy --locked --profile guest --target wasm32-wasip2 -p guest-memory -p guest-policy -p guest-fastpath -- -D warnings
 cargo clippy --locked --profile guest --target wasm32-wasip2 -p test-guests --examples -- -D warnings

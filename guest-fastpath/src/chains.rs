@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 /// A pattern of several literals.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Chain {
     pattern: u32,
     /// Its literals, in `Chains::links`.
@@ -23,7 +23,7 @@ struct Chain {
 }
 
 /// The chains of a pattern set.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Chains {
     /// The literals of all chains.
     shelf: Shelf,

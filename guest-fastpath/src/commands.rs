@@ -27,7 +27,7 @@ const GIT_VALUED: [&str; 8] = [
 ];
 
 /// The policy's `commands`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CommandRules {
     /// `block`, `require_approval`.
     deny: PatternSet,

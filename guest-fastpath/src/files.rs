@@ -10,7 +10,7 @@ use crate::shell::Words;
 use crate::subject::Subject;
 
 /// The three lists of the policy's `filesystem`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FileRules {
     /// `block_write`, `require_approval_write`, `block_read`: the order in which a write asks them.
     set: PatternSet,

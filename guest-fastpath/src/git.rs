@@ -18,7 +18,7 @@ const SHORTEST_FLAG: usize = 4;
 const REMOTES: [&str; 2] = ["origin", "upstream"];
 
 /// The policy's `git`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct GitRules {
     protected: PatternSet,
 }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Names that are looked up exactly.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Names(Vec<String>);
 
 impl Names {
@@ -26,7 +26,7 @@ impl Names {
 }
 
 /// The policy's `mcp`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct McpRules {
     pub(crate) allowed: Names,
     pub(crate) blocked: Names,
@@ -76,7 +76,7 @@ impl Standing {
 }
 
 /// What the trust registry says of one server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) standing: Standing,
     pub(crate) tools: Names,
@@ -102,7 +102,7 @@ impl Record {
 }
 
 /// The trust registry.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
     records: Vec<Record>,
     /// Every `server_id` and `name` with the place of its record, sorted.

@@ -29,14 +29,14 @@ enum Use {
 }
 
 /// A pattern that is nothing but conditions: `**/`, `/**`, `**//**`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Bare {
     pattern: u32,
     conditions: Conditions,
 }
 
 /// One or more lists of patterns of one dialect.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PatternSet {
     patterns: PatternList,
     /// Literals that are looked for where a pattern may begin,
@@ -59,7 +59,7 @@ pub(crate) struct PatternSet {
 }
 
 /// Which patterns can begin in a row of `../` or in a drive's `c:/`, other than at the last slash.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Leading {
     /// Some that begin with a star can.
     pub(crate) floating: bool,
@@ -298,7 +298,7 @@ impl PatternSet {
 }
 
 /// A shelf, and what its literals are used for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Filed {
     shelf: Shelf,
     uses: Vec<Use>,

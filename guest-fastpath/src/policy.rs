@@ -16,7 +16,7 @@ use alloc::string::{String, ToString};
 const DEFAULT_BRANCHES: [&str; 2] = ["main", "master"];
 
 /// A compiled policy with its tables, and the trust registry if there is one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     pack: String,
     files: FileRules,

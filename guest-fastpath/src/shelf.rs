@@ -88,7 +88,7 @@ pub(crate) struct Texts<'t> {
 }
 
 /// Literals, each filed under a window.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shelf {
     case: Case,
     /// Sorted by bucket: a literal's number is its place here.

@@ -1,15 +1,10 @@
 //! The component that the host loads: `cavra:enforcement/evaluator`, with the
 //! one policy that an instance holds.
 #![expect(unreachable_pub, reason = "the macro that wit-bindgen generates")]
-#![expect(
-    unsafe_code,
-    reason = "the symbols that wit-bindgen generates, the allocation that the canonical ABI asks for, and `Loaded`"
-)]
+#![expect(unsafe_code, reason = "the symbols that wit-bindgen generates, and `Loaded`")]
 
-use alloc::alloc::{Layout, alloc, realloc};
 use alloc::string::String;
 use core::cell::RefCell;
-use core::ptr;
 
 use crate::Policy;
 use crate::bindings::exports::cavra::enforcement::evaluator::{
@@ -18,9 +13,6 @@ use crate::bindings::exports::cavra::enforcement::evaluator::{
 
 /// The version of the decision semantics that this evaluator implements.
 const SEMANTICS_VERSION: &str = "1";
-
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 static LOADED: Loaded = Loaded(RefCell::new(None));
 
@@ -50,7 +42,10 @@ impl Guest for Module {
     }
 
     fn load(policy: String, registry: Option<String>) -> Result<(), LoadError> {
-        let policy = Policy::load(&policy, registry.as_deref())?;
+        let policy = guest_memory::keep(move || {
+            let (policy, registry) = (policy, registry);
+            Policy::load(&policy, registry.as_deref())
+        })?;
         LOADED.0.replace(Some(policy));
         Ok(())
     }
@@ -66,41 +61,3 @@ impl Guest for Module {
 }
 
 crate::bindings::export!(Module with_types_in crate::bindings);
-
-/// Allocates what the host passes in: the canonical ABI's `cabi_realloc`.
-///
-/// Without this one the linker takes wasi-libc's, which allocates from the heap
-/// of libc; the bindings free with [`ALLOCATOR`], and both heaps are corrupt.
-///
-/// # Safety
-///
-/// As the canonical ABI has it: `old` is null and `old_size` 0, or both are of
-/// an earlier call with the same `align`, which is a power of two.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, new_size: usize) -> *mut u8 {
-    if new_size == 0 {
-        return ptr::without_provenance_mut(align);
-    }
-    let layout =
-        |size| Layout::from_size_align(size, align).unwrap_or_else(|_| core::arch::wasm32::unreachable());
-    // SAFETY: `new_size` is not 0 and `layout` has checked it; `old` was
-    // allocated here with `old_size` and `align`.
-    let new = unsafe {
-        let new_layout = layout(new_size);
-        if old_size == 0 {
-            alloc(new_layout)
-        } else {
-            realloc(old, layout(old_size), new_size)
-        }
-    };
-    if new.is_null() {
-        core::arch::wasm32::unreachable();
-    }
-    new
-}
-
-/// A panic is a trap, which the host reports as such.
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    core::arch::wasm32::unreachable()
-}

@@ -57,7 +57,7 @@ impl Slots {
 }
 
 /// Which windows of four bytes, and which first halves of windows of eight, there may be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Filter {
     /// How far to shift a spread window so that its upper bits address a bit.
     shift: u32,
@@ -100,7 +100,7 @@ impl Filter {
 }
 
 /// A set of folded bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ByteSet([u32; 8]);
 
 impl ByteSet {
