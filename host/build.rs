@@ -1,6 +1,7 @@
 //! Puts the two modules where the host embeds them, and tells it which wasmtime
 //! it is built with.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -25,6 +26,28 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=policies");
     wasmtime_version(&manifest);
+    policy_compiler(&manifest);
+}
+
+/// What compiled policies depend on beside their packs: a digest of the code that
+/// compiles them, so that no other code's are taken for its own.
+fn policy_compiler(manifest: &Path) {
+    println!("cargo::rerun-if-changed=src/policy");
+    let mut files = vec![manifest.join("../Cargo.lock")];
+    let folder = manifest.join("src/policy");
+    let entries = fs::read_dir(&folder).unwrap_or_else(|e| fail(&format!("{}: {e}", folder.display())));
+    files.extend(
+        entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.is_file()),
+    );
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        let text = fs::read(&file).unwrap_or_else(|e| fail(&format!("{}: {e}", file.display())));
+        text.hash(&mut hasher);
+    }
+    println!("cargo::rustc-env=CAVRA_POLICY_COMPILER={:016x}", hasher.finish());
 }
 
 fn wasmtime_version(manifest: &Path) {

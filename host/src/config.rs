@@ -95,9 +95,13 @@ settings! {
     EvaluateFuel "CAVRA_EVALUATE_FUEL" "evaluate-fuel" "FUEL" "50000000"
         "Fuel for one evaluation of the fast path, about one a WebAssembly instruction. The reference has as much, and never less than 10,000,000,000.";
     LoadFuel "CAVRA_LOAD_FUEL" "load-fuel" "FUEL" "5000000000"
-        "Fuel for instantiating a module and loading a policy.";
+        "Fuel for instantiating the fast path and loading its policy. The reference has as much, and never less than 50,000,000,000.";
     MemoryBytes "CAVRA_MEMORY_BYTES" "memory-bytes" "BYTES" "67108864"
-        "Linear memory of all memories of one instance together, in bytes.";
+        "Linear memory of all memories of one instance of the fast path together, in bytes. The reference has as much, and never less than 268,435,456.";
+    CacheDir "CAVRA_CACHE_DIR" "cache-dir" "DIR" "auto"
+        "Where compiled modules and baked policies are kept for the next process: a directory, `auto` (the user's cache directory), or `off`.";
+    CacheKey "CAVRA_CACHE_KEY" "cache-key" "FILE" "auto"
+        "The key that what is in the cache is authenticated with, made when it is missing: a file, or `auto` (in the user's state directory).";
 }
 
 impl fmt::Display for Setting {
@@ -163,6 +167,10 @@ pub struct Config {
     pub policy_dir: Option<PathBuf>,
     /// The limits of the fast path's sandbox; its wall clock is the pilot's timeout.
     pub limits: Limits,
+    /// Where compiled code is kept: a directory, `auto` or `off`.
+    pub cache_dir: String,
+    /// The file with the key of the cache, or `auto`.
+    pub cache_key: String,
     /// The documents of the governance gates, by setting; only those that are set.
     pub documents: BTreeMap<Setting, PathBuf>,
     /// How old the latest rollback drill may be, in days.
@@ -199,6 +207,8 @@ impl Config {
                     .unwrap_or(Duration::MAX),
                 memory_bytes: read.count(Setting::MemoryBytes),
             },
+            cache_dir: read.text(Setting::CacheDir),
+            cache_key: read.text(Setting::CacheKey),
             documents: DOCUMENTS
                 .iter()
                 .filter_map(|it| Some((*it, read.path(*it)?)))
@@ -213,22 +223,11 @@ impl Config {
         }
     }
 
-    /// The limits of the reference's sandbox. Where it fails, everything is
-    /// blocked, so it never has less than the default deadline, and fuel enough for
-    /// the longest command lines that agents write; a smaller setting limits only
-    /// the fast path.
+    /// The limits of the reference's sandbox.
     pub fn reference_limits(&self) -> Limits {
-        Limits {
-            evaluate_fuel: self.limits.evaluate_fuel.max(REFERENCE_FUEL),
-            wall_clock: self.limits.wall_clock.max(Limits::default().wall_clock),
-            ..self.limits
-        }
+        self.limits.for_reference()
     }
 }
-
-/// The least fuel of one evaluation by the reference. It reads patterns one by one:
-/// a commit message of 20 KiB under a pack of 600 patterns takes a tenth of this.
-const REFERENCE_FUEL: u64 = 10_000_000_000;
 
 const DOCUMENTS: [Setting; 10] = [
     Setting::PackageDir,

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::backend::{Backend, ComponentBackend};
 use crate::builtin;
 use crate::fault::Fault;
 use crate::model::{Decision, Request};
 use crate::pilot::{Strictness, compare};
 use crate::policy::{Catalog, CompiledPolicy, Expectation, PackId, PolicyError, TestCase, TrustRegistry};
-use crate::sandbox::{Allocation, Engine, Limits, Module};
+use crate::sandbox::{Allocation, Evaluator, Limits, Loader, Module};
 
 /// The built-in evaluators cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +21,7 @@ pub struct ExaminerError(String);
 /// The two built-in evaluators, side by side.
 #[derive(Debug)]
 pub struct Examiner {
+    loader: Loader,
     reference: Module,
     fast_path: Module,
 }
@@ -57,17 +57,19 @@ impl Examiner {
     /// # Errors
     /// When the engine or a built-in module is unusable.
     pub fn new() -> Result<Self, ExaminerError> {
-        let engine = Engine::new(Allocation::Pooled(4), Limits::default())
-            .map_err(|e| ExaminerError(e.to_string()))?;
-        let module = |name| {
+        let fault = |e: &dyn std::fmt::Display| ExaminerError(e.to_string());
+        let limits = Limits::default();
+        // Few requests of each pack are judged, so that baking does not pay.
+        let loader = Loader::new(Allocation::OnDemand, limits, None).map_err(|e| fault(&e))?;
+        let module = |name, limits| {
             let bytes = builtin::module(name).unwrap_or_else(|| Err(format!("`{name}` is not built in")));
-            bytes
-                .and_then(|bytes| Module::new(&engine, bytes).map_err(|e| e.to_string()))
-                .map_err(ExaminerError)
+            let module = loader.module(limits, bytes.map_err(ExaminerError)?);
+            module.map_err(|e| fault(&e))
         };
         Ok(Self {
-            reference: module("builtin:reference")?,
-            fast_path: module("builtin:fastpath")?,
+            reference: module("builtin:reference", limits.for_reference())?,
+            fast_path: module("builtin:fastpath", limits)?,
+            loader,
         })
     }
 
@@ -94,8 +96,8 @@ impl Examiner {
     pub fn pair(&self, policy: CompiledPolicy, registry: Option<Arc<TrustRegistry>>) -> Pair {
         let policy = Arc::new(policy);
         Pair {
-            reference: ComponentBackend::new(self.reference.clone(), Arc::clone(&policy), registry.clone()),
-            fast_path: ComponentBackend::new(self.fast_path.clone(), policy, registry),
+            reference: self.loader.evaluator(&self.reference, &policy, registry.as_ref()),
+            fast_path: self.loader.evaluator(&self.fast_path, &policy, registry.as_ref()),
         }
     }
 }
@@ -103,8 +105,8 @@ impl Examiner {
 /// Both evaluators with one policy.
 #[derive(Debug)]
 pub struct Pair {
-    reference: ComponentBackend,
-    fast_path: ComponentBackend,
+    reference: Evaluator,
+    fast_path: Evaluator,
 }
 
 impl Pair {

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arc_swap::ArcSwap;
 use serde_json::Value;
 
-use crate::backend::{Backend, ComponentBackend, MissingBackend, NativeLimits, NativeRuntime};
+use crate::backend::{Attempt, Backend, MissingBackend, NativeLimits, NativeRuntime};
 use crate::builtin;
+use crate::cache::Cache;
 use crate::clock::{Clock, IdSource};
-use crate::config::Config;
+use crate::config::{Config, Setting};
 use crate::digest::hex;
 use crate::fault::Fault;
 use crate::gates::{ReadinessReport, ReadinessSubject};
 use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::pilot::{self, Evaluation, Gates, Stamps};
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicyError, PolicySource, TrustRegistry};
-use crate::sandbox::{Allocation, Engine, EngineError, MAX_MODULE_BYTES, Module, is_wasm};
+use crate::sandbox::{Allocation, EngineError, Loader, MAX_MODULE_BYTES, Module, is_wasm};
 
 const EMPTY_REGISTRY: &[u8] = br#"{"mcp_servers":[]}"#;
 
@@ -29,6 +31,17 @@ pub enum HostError {
     /// The policy directory or a pack is unusable.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// New settings that a running host cannot take on.
+    #[error(
+        "{0} was {was} when this host started and cannot become {wanted} without a restart",
+        Setting::MemoryBytes
+    )]
+    Restart {
+        /// What the instances' memory was made for, in bytes.
+        was: u64,
+        /// What it would have to be.
+        wanted: u64,
+    },
 }
 
 /// What only the caller knows.
@@ -39,6 +52,8 @@ pub struct Surroundings {
     pub ids: Arc<dyn IdSource>,
     /// How instances get their memory.
     pub allocation: Allocation,
+    /// Where compiled code is kept for the next process; none: nowhere.
+    pub cache: Option<Cache>,
     /// The program that supervises native runtimes: the `cavra` binary itself.
     pub supervisor: PathBuf,
 }
@@ -50,24 +65,43 @@ enum Runtime {
     Native { path: PathBuf, sha256: String },
 }
 
-/// The two backends for one pack.
-struct Loaded {
-    reference: Box<dyn Backend>,
-    fast_path: OnceLock<Box<dyn Backend>>,
+/// A host that judges requests. Loads what it needs when it needs it, and keeps it.
+///
+/// Threads share one host. On the way of a request there is no lock of its own.
+pub struct Host {
+    base: Arc<Base>,
+    memory_bytes: u64,
+    state: ArcSwap<State>,
 }
 
-/// A host that judges requests. Loads what it needs when it needs it, and keeps it.
-pub struct Host {
+/// What stays when settings change.
+struct Base {
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    supervisor: PathBuf,
+    loader: Loader,
+}
+
+/// Everything that was made from one reading of the settings.
+struct State {
+    base: Arc<Base>,
     config: Config,
-    surroundings: Surroundings,
     catalog: Catalog,
-    engine: Engine,
     registry: Option<Result<Arc<TrustRegistry>, Fault>>,
     source: OnceLock<Result<PolicySource, Fault>>,
     reference: OnceLock<Result<Module, Fault>>,
     runtime: OnceLock<Result<Runtime, Fault>>,
     readiness: OnceLock<Arc<ReadinessReport>>,
-    packs: Mutex<BTreeMap<PackId, Arc<Loaded>>>,
+    packs: ArcSwap<BTreeMap<String, Arc<Pack>>>,
+    /// Held while a pack is being loaded, so that it is loaded once.
+    loading: Mutex<()>,
+}
+
+/// The two backends for one pack.
+struct Pack {
+    id: PackId,
+    reference: Box<dyn Backend>,
+    fast_path: OnceLock<Box<dyn Backend>>,
 }
 
 impl Host {
@@ -77,40 +111,25 @@ impl Host {
     /// # Errors
     /// When the engine or the policy directory is unusable.
     pub fn open(config: Config, surroundings: Surroundings) -> Result<Self, HostError> {
-        let catalog = match &config.policy_dir {
-            Some(dir) => Catalog::open(dir)?,
-            None => Catalog::builtin(),
-        };
-        let engine = Engine::new(surroundings.allocation, config.limits)?;
-        let registry = Some(config.registry_path.as_str())
-            .filter(|path| !path.is_empty())
-            .map(|path| {
-                TrustRegistry::read(Path::new(path))
-                    .map(Arc::new)
-                    .map_err(|e| Fault::MissingPolicy(e.to_string()))
-            });
+        let Surroundings {
+            clock,
+            ids,
+            allocation,
+            cache,
+            supervisor,
+        } = surroundings;
+        let memory_bytes = config.reference_limits().memory_bytes;
+        let base = Arc::new(Base {
+            clock,
+            ids,
+            supervisor,
+            loader: Loader::new(allocation, config.reference_limits(), cache)?,
+        });
         Ok(Self {
-            config,
-            surroundings,
-            catalog,
-            engine,
-            registry,
-            source: OnceLock::new(),
-            reference: OnceLock::new(),
-            runtime: OnceLock::new(),
-            readiness: OnceLock::new(),
-            packs: Mutex::default(),
+            memory_bytes,
+            state: ArcSwap::from_pointee(State::new(Arc::clone(&base), config)?),
+            base,
         })
-    }
-
-    /// The settings.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// The packs.
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
     }
 
     /// Judges one request.
@@ -119,39 +138,109 @@ impl Host {
     /// When no pack has the id that the request names, or the pack is unusable.
     /// Whatever goes wrong after that is in the answer.
     pub fn evaluate(&self, request: &Request) -> Result<Evaluation, HostError> {
-        let id = PackId::new(&request.policy_pack).map_err(PolicyError::from)?;
-        let loaded = self.loaded(&id)?;
+        let state = self.state.load();
+        let pack = state.pack(&request.policy_pack)?;
         let fast_path = FastPath {
-            host: self,
-            id: &id,
-            loaded: &loaded,
+            state: &state,
+            pack: &pack,
         };
-        let stamps = Stamps::draw(&*self.surroundings.clock, &*self.surroundings.ids);
+        let stamps = Stamps::draw(&*self.base.clock, &*self.base.ids);
         Ok(pilot::evaluate(
-            self.config.mode,
-            &*loaded.reference,
+            state.config.mode,
+            &*pack.reference,
             &fast_path,
-            self,
+            &**state,
             request,
             stamps,
         ))
     }
 
-    fn loaded(&self, id: &PackId) -> Result<Arc<Loaded>, HostError> {
-        let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(loaded) = packs.get(id) {
-            return Ok(Arc::clone(loaded));
+    /// Reads modules, policies and the registry anew, under new settings.
+    ///
+    /// Everything that the host had loaded is loaded and baked beside what is in
+    /// use, then swapped in at once: a request is judged by the old or by the new,
+    /// never by some of each, and none waits.
+    ///
+    /// # Errors
+    /// When the policy directory or a pack that was in use is unusable, or the limit
+    /// of memory grows, for which the instances have no room. The old state stays.
+    pub fn reload(&self, config: Config) -> Result<(), HostError> {
+        let wanted = config.reference_limits().memory_bytes;
+        if wanted > self.memory_bytes {
+            let was = self.memory_bytes;
+            return Err(HostError::Restart { was, wanted });
         }
-        let policy = Arc::new(self.catalog.compile(id, &[])?);
-        let loaded = Arc::new(Loaded {
-            reference: self.reference_backend(policy),
-            fast_path: OnceLock::new(),
-        });
-        packs.insert(id.clone(), Arc::clone(&loaded));
-        Ok(loaded)
+        let next = State::new(Arc::clone(&self.base), config)?;
+        for pack in self.state.load().packs.load().values() {
+            let loaded = next.pack(pack.id.as_str())?;
+            if pack.fast_path.get().is_some() {
+                next.fast_path(&loaded);
+            }
+        }
+        if self.state.load().readiness.get().is_some() {
+            next.readiness();
+        }
+        self.state.store(Arc::new(next));
+        Ok(())
     }
 
-    fn reference_backend(&self, policy: Arc<CompiledPolicy>) -> Box<dyn Backend> {
+    /// Whether the fast path can be run at all.
+    pub fn readiness(&self) -> Arc<ReadinessReport> {
+        self.state.load().readiness()
+    }
+}
+
+impl State {
+    fn new(base: Arc<Base>, config: Config) -> Result<Self, HostError> {
+        let catalog = match &config.policy_dir {
+            Some(dir) => Catalog::open(dir)?,
+            None => Catalog::builtin(),
+        };
+        let catalog = catalog.keeping(base.loader.cache().cloned());
+        let registry = Some(config.registry_path.as_str())
+            .filter(|path| !path.is_empty())
+            .map(|path| {
+                TrustRegistry::read(Path::new(path))
+                    .map(Arc::new)
+                    .map_err(|e| Fault::MissingPolicy(e.to_string()))
+            });
+        Ok(Self {
+            base,
+            config,
+            catalog,
+            registry,
+            source: OnceLock::new(),
+            reference: OnceLock::new(),
+            runtime: OnceLock::new(),
+            readiness: OnceLock::new(),
+            packs: ArcSwap::default(),
+            loading: Mutex::default(),
+        })
+    }
+
+    fn pack(&self, id: &str) -> Result<Arc<Pack>, HostError> {
+        if let Some(pack) = self.packs.load().get(id) {
+            return Ok(Arc::clone(pack));
+        }
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let packs = self.packs.load();
+        if let Some(pack) = packs.get(id) {
+            return Ok(Arc::clone(pack));
+        }
+        let id = PackId::new(id).map_err(PolicyError::from)?;
+        let policy = Arc::new(self.catalog.compile(&id, &[])?);
+        let pack = Arc::new(Pack {
+            reference: self.reference_backend(&policy),
+            id,
+            fast_path: OnceLock::new(),
+        });
+        let mut more = BTreeMap::clone(&packs);
+        more.insert(pack.id.to_string(), Arc::clone(&pack));
+        self.packs.store(Arc::new(more));
+        Ok(pack)
+    }
+
+    fn reference_backend(&self, policy: &Arc<CompiledPolicy>) -> Box<dyn Backend> {
         let registry = match &self.registry {
             None => None,
             Some(Ok(registry)) => Some(Arc::clone(registry)),
@@ -162,16 +251,16 @@ impl Host {
             },
         };
         match self.reference() {
-            Ok(module) => Box::new(ComponentBackend::new(module.clone(), policy, registry)),
+            Ok(module) => Box::new(self.base.loader.evaluator(module, policy, registry.as_ref())),
             Err(fault) => Box::new(MissingBackend(fault)),
         }
     }
 
     fn reference(&self) -> Result<&Module, Fault> {
         let module = self.reference.get_or_init(|| {
-            let engine = self.engine.with_limits(self.config.reference_limits());
             let bytes = module_bytes(&self.config.reference_module)?;
-            Ok(Module::new(&engine, &bytes)?)
+            let limits = self.config.reference_limits();
+            Ok(self.base.loader.module(limits, bytes)?)
         });
         module.as_ref().map_err(Clone::clone)
     }
@@ -186,7 +275,8 @@ impl Host {
             }
             let bytes = module_bytes(setting)?;
             if is_wasm(&bytes) {
-                return Ok(Runtime::Component(Module::new(&self.engine, &bytes)?));
+                let module = self.base.loader.module(self.config.limits, bytes)?;
+                return Ok(Runtime::Component(module));
             }
             let path = PathBuf::from(setting);
             let sha256 = NativeRuntime::inspect(&path)?;
@@ -208,6 +298,14 @@ impl Host {
         source.as_ref().map_err(Clone::clone)
     }
 
+    fn fast_path<'a>(&self, pack: &'a Pack) -> &'a dyn Backend {
+        let backend = pack.fast_path.get_or_init(|| {
+            self.fast_backend(&pack.id)
+                .unwrap_or_else(|fault| Box::new(MissingBackend(fault)))
+        });
+        &**backend
+    }
+
     fn fast_backend(&self, id: &PackId) -> Result<Box<dyn Backend>, Fault> {
         let runtime = self.runtime()?;
         let policy = self
@@ -217,11 +315,12 @@ impl Host {
         let registry = self.registry.clone().transpose()?;
         Ok(match runtime {
             Runtime::Component(module) => {
-                Box::new(ComponentBackend::new(module.clone(), Arc::new(policy), registry))
+                let policy = Arc::new(policy);
+                Box::new(self.base.loader.evaluator(module, &policy, registry.as_ref()))
             }
             Runtime::Native { path, .. } => Box::new(NativeRuntime::open(
                 path,
-                &self.surroundings.supervisor,
+                &self.base.supervisor,
                 policy.json(),
                 &hex(policy.digest()),
                 registry.as_deref().map(TrustRegistry::json),
@@ -235,7 +334,7 @@ impl Host {
 
     fn report(&self) -> ReadinessReport {
         let sha256 = |runtime: &Runtime| match runtime {
-            Runtime::Component(module) => module.sha256().to_owned(),
+            Runtime::Component(module) => module.sha256().to_string(),
             Runtime::Native { sha256, .. } => sha256.clone(),
         };
         let policy = self.source().and_then(|source| {
@@ -253,7 +352,7 @@ impl Host {
                 Err(fault) => Err(fault.clone()),
             }),
             reference: self.probe(),
-            engine_fingerprint: self.engine.fingerprint().to_owned(),
+            engine_fingerprint: self.base.loader.engine().fingerprint().to_string(),
         };
         ReadinessReport::new(&self.config, &subject)
     }
@@ -266,15 +365,15 @@ impl Host {
             policy_pack: DEFAULT_POLICY_PACK.to_owned(),
             ..Request::default()
         };
-        let sha256 = self.reference()?.sha256().to_owned();
-        let id = PackId::new(DEFAULT_POLICY_PACK).map_err(PolicyError::from);
-        let loaded = id.map_err(HostError::from).and_then(|id| self.loaded(&id));
-        let loaded = loaded.map_err(|e| Fault::MissingPolicy(e.to_string()))?;
-        loaded.reference.evaluate(&request).outcome.map(|_| sha256)
+        let sha256 = self.reference()?.sha256().to_string();
+        let pack = self
+            .pack(DEFAULT_POLICY_PACK)
+            .map_err(|e| Fault::MissingPolicy(e.to_string()))?;
+        pack.reference.evaluate(&request).outcome.map(|_| sha256)
     }
 }
 
-impl Gates for Host {
+impl Gates for State {
     fn readiness(&self) -> Arc<ReadinessReport> {
         Arc::clone(self.readiness.get_or_init(|| Arc::new(self.report())))
     }
@@ -286,19 +385,13 @@ impl Gates for Host {
 
 /// The fast path for one pack, opened when it is first asked.
 struct FastPath<'a> {
-    host: &'a Host,
-    id: &'a PackId,
-    loaded: &'a Loaded,
+    state: &'a State,
+    pack: &'a Pack,
 }
 
 impl Backend for FastPath<'_> {
-    fn evaluate(&self, request: &Request) -> crate::backend::Attempt {
-        let backend = self.loaded.fast_path.get_or_init(|| {
-            self.host
-                .fast_backend(self.id)
-                .unwrap_or_else(|fault| Box::new(MissingBackend(fault)))
-        });
-        backend.evaluate(request)
+    fn evaluate(&self, request: &Request) -> Attempt {
+        self.state.fast_path(self.pack).evaluate(request)
     }
 }
 

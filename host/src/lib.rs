@@ -11,6 +11,7 @@
 
 pub mod backend;
 pub mod builtin;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;

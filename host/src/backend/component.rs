@@ -1,40 +1,13 @@
-//! A sandboxed component as a backend: a module with the policy it judges by.
-
-use std::sync::Arc;
+//! A sandboxed component as a backend.
 
 use super::{Attempt, Backend};
-use crate::digest::hex;
 use crate::fault::Fault;
 use crate::model::Request;
-use crate::policy::{CompiledPolicy, TrustRegistry};
-use crate::sandbox::{Module, instance};
+use crate::sandbox::Evaluator;
 
-/// A module, a policy and, if there is one, a registry. Every evaluation gets a
-/// fresh instance.
-#[derive(Clone, Debug)]
-pub struct ComponentBackend {
-    module: Module,
-    policy: Arc<CompiledPolicy>,
-    registry: Option<Arc<TrustRegistry>>,
-}
-
-impl ComponentBackend {
-    /// Brings a module and what it judges by together.
-    pub fn new(module: Module, policy: Arc<CompiledPolicy>, registry: Option<Arc<TrustRegistry>>) -> Self {
-        Self {
-            module,
-            policy,
-            registry,
-        }
-    }
-}
-
-impl Backend for ComponentBackend {
+impl Backend for Evaluator {
     fn evaluate(&self, request: &Request) -> Attempt {
-        let registry = self.registry.as_deref().map(TrustRegistry::json);
-        let mut attempt = instance::evaluate(&self.module, self.policy.json(), registry, request);
-        attempt.usage.policy_sha256 = hex(self.policy.digest());
-        attempt
+        Self::evaluate(self, request)
     }
 }
 

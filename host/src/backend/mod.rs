@@ -3,9 +3,10 @@
 mod component;
 mod native;
 
-pub use component::{ComponentBackend, MissingBackend};
+pub use component::MissingBackend;
 pub use native::{NativeLimits, NativeRuntime, supervisor};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -40,19 +41,22 @@ pub struct Usage {
     /// `component` or `native`.
     pub kind: &'static str,
     /// SHA-256 of the module or binary.
-    pub module_sha256: String,
+    pub module_sha256: Arc<str>,
     /// SHA-256 of the compiled policy's canonical JSON; empty where there was none to load.
-    pub policy_sha256: String,
+    pub policy_sha256: Arc<str>,
     /// Fuel used by `evaluate`; none for a native process, and where it did not get so far.
     pub fuel_used: Option<u64>,
     /// Wall-clock time of the whole attempt, in microseconds.
     pub microseconds: u64,
+    /// Whether the instance began with its policy; false where it loaded it first.
+    /// None for a native process.
+    pub baked: Option<bool>,
     /// Where the time went; none for a native process.
     pub stages: Option<Stages>,
     /// The largest size of all linear memories together, in bytes; none for a native process.
     pub peak_memory_bytes: Option<u64>,
     /// The engine's configuration: fuel is equal only where this is. None for a native process.
-    pub engine_fingerprint: Option<String>,
+    pub engine_fingerprint: Option<Arc<str>>,
 }
 
 /// How long the stages of one evaluation in a sandbox took, in nanoseconds; 0

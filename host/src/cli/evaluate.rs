@@ -8,10 +8,6 @@ use crate::model::{Request, Verdict};
 use crate::pilot::{Evaluation, SelectedBackend};
 use crate::sandbox::Allocation;
 
-/// How many instances a stream of requests has alive at once: the reference's,
-/// the fast path's, and room to spare.
-const STREAM_INSTANCES: u32 = 4;
-
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -68,7 +64,7 @@ impl EvaluateArgs {
                     "`-` reads requests from standard input; remove `{target}`"
                 )));
             }
-            let host = open_host(config, Allocation::Pooled(STREAM_INSTANCES))?;
+            let host = open_host(config, Allocation::Pooled(1))?;
             return stream::run(&host, self.check);
         }
         let (json, check) = (self.json, self.check);

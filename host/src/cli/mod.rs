@@ -1,5 +1,6 @@
 //! The command line: parses, calls, prints; decides nothing.
 
+mod cache;
 mod evaluate;
 mod exit;
 mod module;
@@ -13,7 +14,6 @@ mod tour;
 pub use exit::Exit;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -163,15 +163,12 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
 
 /// Sets up a host with the system's clock and fresh ids.
 fn open_host(config: Config, allocation: Allocation) -> Result<Host, Failure> {
-    let supervisor = std::env::current_exe().map_err(|e| Failure::Internal(e.to_string()))?;
-    Ok(Host::open(config, surroundings(allocation, supervisor))?)
-}
-
-fn surroundings(allocation: Allocation, supervisor: PathBuf) -> Surroundings {
-    Surroundings {
+    let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         allocation,
-        supervisor,
-    }
+        cache: cache::open(&config),
+        supervisor: std::env::current_exe().map_err(|e| Failure::Internal(e.to_string()))?,
+    };
+    Ok(Host::open(config, surroundings)?)
 }

@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, output};
-use crate::backend::{Backend, ComponentBackend, Stages};
+use crate::backend::Stages;
 use crate::builtin;
 use crate::host::read_module;
 use crate::model::{DEFAULT_POLICY_PACK, Request};
-use crate::policy::{Catalog, PackId};
-use crate::sandbox::{Allocation, Description, EVALUATOR, Engine, Module};
+use crate::policy::{Catalog, CompiledPolicy, PackId, PolicySource};
+use crate::sandbox::{Allocation, Description, EVALUATOR, Evaluator, Loader, Module, Preparation};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModuleCommand {
@@ -22,7 +22,8 @@ pub(super) enum ModuleCommand {
     /// Time a component's evaluations, stage by stage, each in a fresh instance
     #[command(after_help = "\
 Example:
-  cavra module bench builtin:fastpath --policy-pack cavra-pci-dss --evaluations 10000")]
+  cavra module bench builtin:fastpath --policy-pack cavra-pci-dss --evaluations 10000
+  cavra module bench builtin:fastpath --policy-path compiled.json")]
     Bench(BenchArgs),
 }
 
@@ -41,9 +42,10 @@ pub(super) struct InspectArgs {
 pub(super) struct BenchArgs {
     /// A component, or `builtin:reference` or `builtin:fastpath`
     module: String,
-    /// The pack to judge by
-    #[arg(long, value_name = "ID", default_value = DEFAULT_POLICY_PACK)]
-    policy_pack: String,
+    /// The pack to judge by: a built-in one or, with `--policy-path`, one that is there
+    /// [default: cavra-ai-agent-baseline, or the one that is there]
+    #[arg(long, value_name = "ID")]
+    policy_pack: Option<String>,
     /// The command line to judge
     #[arg(long, default_value = "npm test 2>&1 | tail -20")]
     command: String,
@@ -63,6 +65,36 @@ struct Inspection<'a> {
     imports: &'a [String],
     description: &'a Description,
     engine_fingerprint: &'a str,
+    /// What becomes of a policy: it is baked, loaded each time, or refused.
+    policy: Fate,
+}
+
+/// How the module and a policy come together.
+#[derive(Serialize)]
+struct Fate {
+    baked: bool,
+    why_not: Option<String>,
+}
+
+impl Fate {
+    fn of(evaluator: &Evaluator) -> Self {
+        let why_not = match evaluator.preparation() {
+            Preparation::Baked => None,
+            Preparation::LoadsEachTime(why) => Some(why.unwrap_or_default()),
+            Preparation::Refused(fault) => Some(fault.to_string()),
+        };
+        Self {
+            baked: why_not.is_none(),
+            why_not,
+        }
+    }
+
+    fn told(&self) -> String {
+        match &self.why_not {
+            None => "baked into a snapshot; instances begin with it".to_owned(),
+            Some(why) => format!("loaded in every instance: {}", output::short(why, 200)),
+        }
+    }
 }
 
 impl ModuleCommand {
@@ -74,21 +106,58 @@ impl ModuleCommand {
     }
 }
 
-/// The module that `name` stands for, and its size in bytes.
-fn open(name: &str, allocation: Allocation, settings: &SettingsArgs) -> Result<(Module, usize), Failure> {
+/// What a command about a module works with.
+struct Subject {
+    module: Module,
+    bytes: usize,
+    /// The pack that it judges by.
+    pack: PackId,
+    /// The module with that pack.
+    evaluator: Evaluator,
+}
+
+/// The pack that is asked for, or else any: of the policy setting, where it is set, or built in.
+fn policy(pack: Option<&str>, setting: &str) -> Result<CompiledPolicy, Failure> {
+    let setting = if setting.is_empty() { "auto" } else { setting };
+    let source = PolicySource::open(setting, &Catalog::builtin())?;
+    let id = PackId::new(pack.unwrap_or(DEFAULT_POLICY_PACK)).map_err(|e| Failure::Input(e.to_string()))?;
+    Ok(match pack {
+        Some(_) => source.policy_for(&id)?,
+        None => source.sample(&id)?,
+    })
+}
+
+/// The module that `name` stands for, with a pack. Everything is made anew, for
+/// what is asked is what the module does.
+fn open(name: &str, pack: Option<&str>, settings: &SettingsArgs) -> Result<Subject, Failure> {
     let told = |problem: String| Failure::Input(format!("`{name}`: {problem}"));
     let bytes = match builtin::module(name) {
         Some(bytes) => bytes.map_err(Failure::Input)?.to_vec(),
         None => read_module(Path::new(name)).map_err(told)?,
     };
-    let limits = settings.config()?.limits;
-    let engine = Engine::new(allocation, limits).map_err(|e| Failure::Internal(e.to_string()))?;
-    let module = Module::new(&engine, &bytes).map_err(|e| told(e.to_string()))?;
-    Ok((module, bytes.len()))
+    let length = bytes.len();
+    // The reference's limits are the wider ones.
+    let config = settings.config()?;
+    let limits = config.reference_limits();
+    let loader = Loader::new(Allocation::Pooled(1), limits, None);
+    let loader = loader.map_err(|e| Failure::Internal(e.to_string()))?;
+    let module = loader.module(limits, bytes).map_err(|e| told(e.to_string()))?;
+    let policy = Arc::new(policy(pack, &config.policy_path)?);
+    Ok(Subject {
+        bytes: length,
+        pack: policy.pack_id().clone(),
+        evaluator: loader.evaluator(&module, &policy, None),
+        module,
+    })
 }
 
 fn inspect(args: &InspectArgs) -> Result<Exit, Failure> {
-    let (module, bytes) = open(&args.module, Allocation::OnDemand, &args.settings)?;
+    let Subject {
+        module,
+        bytes,
+        evaluator,
+        ..
+    } = open(&args.module, None, &args.settings)?;
     let inspection = Inspection {
         module: &args.module,
         bytes,
@@ -97,6 +166,7 @@ fn inspect(args: &InspectArgs) -> Result<Exit, Failure> {
         imports: module.imports(),
         description: module.description(),
         engine_fingerprint: module.engine().fingerprint(),
+        policy: Fate::of(&evaluator),
     };
     if args.json {
         output::json(&inspection)?;
@@ -124,27 +194,27 @@ fn show(it: &Inspection<'_>) -> Result<(), Failure> {
     table.add_row(vec!["size", &format!("{} bytes", it.bytes)]);
     table.add_row(vec!["sha256", it.sha256]);
     table.add_row(vec!["engine", it.engine_fingerprint]);
+    table.add_row(vec!["policy", &it.policy.told()]);
     output::text(&table.to_string())
 }
 
 fn bench(args: BenchArgs) -> Result<Exit, Failure> {
-    let (module, _) = open(&args.module, Allocation::Pooled(2), &args.settings)?;
-    let id = PackId::new(&args.policy_pack).map_err(|e| Failure::Input(e.to_string()))?;
-    let policy = Catalog::builtin().compile(&id, &[])?;
-    let backend = ComponentBackend::new(module, Arc::new(policy), None);
+    let Subject { evaluator, pack, .. } = open(&args.module, args.policy_pack.as_deref(), &args.settings)?;
     let request = Request {
         action_type: "execute_command".to_owned(),
         target: Some(args.command),
-        policy_pack: args.policy_pack,
+        policy_pack: pack.to_string(),
         ..Request::default()
     };
     let mut taken = Vec::new();
+    let mut memory = 0;
     for _ in 0..args.evaluations {
-        let attempt = backend.evaluate(&request);
+        let attempt = evaluator.evaluate(&request);
         attempt
             .outcome
             .map_err(|fault| Failure::Internal(fault.to_string()))?;
         taken.extend(attempt.usage.stages);
+        memory = memory.max(attempt.usage.peak_memory_bytes.unwrap_or_default());
     }
     let mut table = output::table(&["stage", "p50 µs", "p99 µs"]);
     type Stage = fn(&Stages) -> u64;
@@ -167,8 +237,10 @@ fn bench(args: BenchArgs) -> Result<Exit, Failure> {
         table.add_row(vec![name.to_owned(), micros(50), micros(99)]);
     }
     output::text(&format!(
-        "{} evaluations, each in a fresh instance\n{table}",
-        taken.len()
+        "{} evaluations by `{pack}`, each in a fresh instance of {} KiB of memory; policy {}\n{table}",
+        taken.len(),
+        memory / 1024,
+        Fate::of(&evaluator).told()
     ))?;
     Ok(Exit::Done)
 }

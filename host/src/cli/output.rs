@@ -35,6 +35,12 @@ pub(super) fn complain(message: &str) {
     }
 }
 
+/// Tells standard error what is not as it should be and does no harm.
+pub(super) fn warn(message: &str) {
+    // Nothing can be done if even this fails.
+    let _ = writeln!(anstream::stderr().lock(), "warning: {message}");
+}
+
 /// An empty table with a header.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();

@@ -6,7 +6,6 @@ use super::evaluate::EvaluateArgs;
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, open_host, output};
 use crate::gates::{ReadinessReport, ReportStatus};
-use crate::pilot::Gates;
 use crate::sandbox::Allocation;
 
 #[derive(Debug, Subcommand)]

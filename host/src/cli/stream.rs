@@ -61,6 +61,9 @@ struct OneLine;
 
 impl Formatter for OneLine {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.is_ascii() {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some((before, end)) = rest.split_once(['\u{85}', '\u{2028}', '\u{2029}']) {
             writer.write_all(before.as_bytes())?;

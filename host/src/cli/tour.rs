@@ -91,7 +91,7 @@ fn day(text: &str, registry: &str) -> Result<(), Failure> {
         (Setting::PolicyPath, "auto"),
         (Setting::RegistryPath, registry),
     ])?;
-    let host = open_host(config, Allocation::Pooled(4))?;
+    let host = open_host(config, Allocation::Pooled(1))?;
     let mut table = output::table(&[
         "#", "action", "target", "decision", "rule", "backend", "parity", "µs",
     ]);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// What may happen to an action, from least to most restrictive.
@@ -155,9 +157,9 @@ pub struct Stamp {
     /// `dec_` and the hex digits of a UUIDv7.
     pub decision_id: String,
     /// `corr_` and the hex digits of a UUIDv7; the same for all decisions of one evaluation.
-    pub correlation_id: String,
+    pub correlation_id: Arc<str>,
     /// RFC 3339, UTC.
-    pub timestamp: String,
+    pub timestamp: Arc<str>,
 }
 
 /// A decision with everything a document of it carries.
@@ -173,20 +175,17 @@ pub struct IssuedDecision {
     pub policy_id: String,
     /// Who asked.
     #[serde(flatten)]
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// `evidence://<session_id>/<decision_id>`.
     pub evidence_refs: Vec<String>,
 }
 
 impl IssuedDecision {
     /// Issues `decision` under `stamp` to `identity`.
-    pub fn new(decision: Decision, stamp: Stamp, identity: Identity) -> Self {
+    pub fn new(decision: Decision, stamp: Stamp, identity: Arc<Identity>) -> Self {
         Self {
             policy_id: decision.policy_pack.clone(),
-            evidence_refs: vec![format!(
-                "evidence://{}/{}",
-                identity.session_id, stamp.decision_id
-            )],
+            evidence_refs: vec![["evidence://", &identity.session_id, "/", &stamp.decision_id].concat()],
             stamp,
             decision,
             identity,

@@ -11,7 +11,7 @@ use crate::backend::Usage;
 use crate::clock::{Clock, IdSource};
 use crate::fault::FallbackCode;
 use crate::gates::ReadinessReport;
-use crate::model::{Decision, IssuedDecision, Request, Stamp};
+use crate::model::{Decision, Identity, IssuedDecision, Request, Stamp};
 
 /// Whose decision is used. The words are the contract's: `python` is the
 /// reference, `go` the fast path.
@@ -42,10 +42,10 @@ impl SelectedBackend {
 #[derive(Clone, Debug)]
 pub struct Stamps {
     evaluation_id: String,
-    correlation_id: String,
-    timestamp: String,
-    decision_ids: [String; 2],
-    issued: usize,
+    correlation_id: Arc<str>,
+    timestamp: Arc<str>,
+    decision_ids: std::array::IntoIter<String, 2>,
+    identity: Option<Arc<Identity>>,
 }
 
 impl Stamps {
@@ -53,33 +53,23 @@ impl Stamps {
     /// reference's decision, the fast path's decision.
     pub fn draw(clock: &dyn Clock, ids: &dyn IdSource) -> Self {
         Self {
-            timestamp: clock.now().to_string(),
-            evaluation_id: format!("eval_{}", ids.next_id()),
-            correlation_id: format!("corr_{}", ids.next_id()),
-            decision_ids: [(); 2].map(|()| format!("dec_{}", ids.next_id())),
-            issued: 0,
+            timestamp: clock.now().to_string().into(),
+            evaluation_id: ["eval_", &ids.next_id()].concat(),
+            correlation_id: ["corr_", &ids.next_id()].concat().into(),
+            decision_ids: [(); 2].map(|()| ["dec_", &ids.next_id()].concat()).into_iter(),
+            identity: None,
         }
     }
 
-    /// Issues a decision under the next stamp.
-    pub(super) fn issue(&mut self, decision: Decision, request: &Request) -> IssuedDecision {
-        let stamp = self.next();
-        IssuedDecision::new(decision, stamp, request.identity())
-    }
-
-    fn next(&mut self) -> Stamp {
-        let last = self.decision_ids.len().saturating_sub(1);
-        let id = self
-            .decision_ids
-            .get(self.issued.min(last))
-            .cloned()
-            .unwrap_or_default();
-        self.issued = self.issued.saturating_add(1);
-        Stamp {
-            decision_id: id,
-            correlation_id: self.correlation_id.clone(),
-            timestamp: self.timestamp.clone(),
-        }
+    /// Issues a decision under the next stamp. No evaluation has more than two.
+    pub(super) fn issue(&mut self, decision: Decision, request: &Request) -> Arc<IssuedDecision> {
+        let stamp = Stamp {
+            decision_id: self.decision_ids.next().unwrap_or_default(),
+            correlation_id: Arc::clone(&self.correlation_id),
+            timestamp: Arc::clone(&self.timestamp),
+        };
+        let identity = self.identity.get_or_insert_with(|| Arc::new(request.identity()));
+        Arc::new(IssuedDecision::new(decision, stamp, Arc::clone(identity)))
     }
 }
 
@@ -125,11 +115,11 @@ pub struct Evaluation {
     /// The gate's fields in which they differ; null where they were not compared.
     pub parity_diff: Option<Vec<Difference>>,
     /// The reference's decision; null when it failed.
-    pub python_decision: Option<IssuedDecision>,
+    pub python_decision: Option<Arc<IssuedDecision>>,
     /// The fast path's decision; null where there is none.
-    pub go_decision: Option<IssuedDecision>,
+    pub go_decision: Option<Arc<IssuedDecision>>,
     /// The decision that counts.
-    pub effective_decision: IssuedDecision,
+    pub effective_decision: Arc<IssuedDecision>,
     /// What both backends were and used.
     pub sandbox: Sandbox,
     /// Reports that were made on the way.
@@ -143,7 +133,7 @@ impl Evaluation {
         mode: Mode,
         stamps: &Stamps,
         selected_backend: SelectedBackend,
-        effective_decision: IssuedDecision,
+        effective_decision: Arc<IssuedDecision>,
     ) -> Self {
         Self {
             schema_version: "cavra.go-backend-pilot.evaluation.v1",

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::backend::{Attempt, Backend};
+use crate::backend::{Attempt, Backend, Usage};
 use crate::fault::{FallbackCode, Fault};
 use crate::gates::ReadinessReport;
 use crate::model::{Decision, Request, Severity, Verdict};
@@ -76,28 +76,27 @@ pub fn evaluate(
     request: &Request,
     mut stamps: Stamps,
 ) -> Evaluation {
-    let attempt = reference.evaluate(request);
-    let decision = match checked(&attempt, request) {
+    let Attempt { outcome, usage } = reference.evaluate(request);
+    let decision = match outcome.and_then(|decision| checked(decision, request)) {
         Ok(decision) => decision,
-        Err(fault) => return no_authority(mode, &fault, attempt, request, stamps),
+        Err(fault) => return no_authority(mode, &fault, usage, request, stamps),
     };
-    let issued = stamps.issue(decision.clone(), request);
-    let mut answer = Evaluation::new(mode, &stamps, SelectedBackend::Python, issued.clone());
-    answer.python_decision = Some(issued);
-    answer.sandbox.reference = Some(attempt.usage);
+    let issued = stamps.issue(decision, request);
+    let mut answer = Evaluation::new(mode, &stamps, SelectedBackend::Python, Arc::clone(&issued));
+    answer.python_decision = Some(Arc::clone(&issued));
+    answer.sandbox.reference = Some(usage);
     let mut pilot = Pilot {
         mode,
         request,
         stamps,
         answer,
     };
-    pilot.consider(&decision, fast_path, gates);
+    pilot.consider(&issued.decision, fast_path, gates);
     pilot.answer
 }
 
-/// The decision of an attempt, if it is about what was asked.
-fn checked(attempt: &Attempt, request: &Request) -> Result<Decision, Fault> {
-    let decision = attempt.outcome.clone()?;
+/// The decision, if it is about what was asked.
+fn checked(decision: Decision, request: &Request) -> Result<Decision, Fault> {
     match off_subject(&decision, request) {
         Some(what) => Err(Fault::OutputInvalid(what)),
         None => Ok(decision),
@@ -122,7 +121,7 @@ fn off_subject(decision: &Decision, request: &Request) -> Option<String> {
 fn no_authority(
     mode: Mode,
     fault: &Fault,
-    attempt: Attempt,
+    usage: Usage,
     request: &Request,
     mut stamps: Stamps,
 ) -> Evaluation {
@@ -140,7 +139,7 @@ fn no_authority(
     };
     let issued = stamps.issue(decision, request);
     let mut answer = Evaluation::new(mode, &stamps, SelectedBackend::None, issued);
-    answer.sandbox.reference = Some(attempt.usage);
+    answer.sandbox.reference = Some(usage);
     answer.fall_back(fault.code(), format!("reference evaluator failed: {fault}"));
     answer
 }
@@ -205,7 +204,7 @@ impl Pilot<'_> {
         self.answer.parity_match = Some(agree);
         self.answer.parity_diff = Some(differences);
         let issued = self.stamps.issue(fast, self.request);
-        self.answer.go_decision = Some(issued.clone());
+        self.answer.go_decision = Some(Arc::clone(&issued));
         if elsewhere.is_some() {
             self.answer.fall_back(FallbackCode::OutputInvalid, DIVERGED);
         } else if !agree {

@@ -386,7 +386,7 @@ fn stamps_come_from_the_caller_and_are_the_same_in_a_replay() {
     let go = answer.go_decision.unwrap();
     assert_ne!(python.stamp.decision_id, go.stamp.decision_id);
     assert_eq!(python.stamp.correlation_id, go.stamp.correlation_id);
-    assert_eq!(python.stamp.timestamp, "2030-01-02T03:04:05Z");
+    assert_eq!(*python.stamp.timestamp, *"2030-01-02T03:04:05Z");
     assert_eq!(
         go.evidence_refs,
         [format!("evidence://s1/{}", go.stamp.decision_id)]

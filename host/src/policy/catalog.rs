@@ -9,8 +9,11 @@ use include_dir::{Dir, include_dir};
 use serde::Serialize;
 
 use super::folder::Folder;
+use super::kept::Kept;
+use super::pack::file_digest;
 use super::resolve::resolve;
 use super::{CompiledPolicy, MAX_PACK_BYTES, Overlay, Pack, PackId, PackTests, PolicyError, ResolvedPack};
+use crate::cache::Cache;
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 
@@ -62,12 +65,16 @@ pub struct PackListing {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     folder: Option<Arc<Folder>>,
+    kept: Option<Arc<Kept>>,
 }
 
 impl Catalog {
     /// The packs built in.
     pub fn builtin() -> Self {
-        Self { folder: None }
+        Self {
+            folder: None,
+            kept: None,
+        }
     }
 
     /// The packs built in and those of `directory`, which add to and override them.
@@ -82,7 +89,19 @@ impl Catalog {
     pub(super) fn open_as(directory: &Path, label: &str) -> Result<Self, PolicyError> {
         Ok(Self {
             folder: Some(Arc::new(Folder::open(directory, label)?)),
+            kept: None,
         })
+    }
+
+    /// The same packs, each compiled once: what was compiled is kept, here for as long
+    /// as this catalog lives, and in `cache` for other processes, which use it as long
+    /// as no file that it was made from has changed.
+    #[must_use]
+    pub fn keeping(self, cache: Option<Arc<Cache>>) -> Self {
+        Self {
+            kept: Some(Arc::new(Kept::new(cache))),
+            ..self
+        }
     }
 
     /// Every id, in order.
@@ -161,7 +180,10 @@ impl Catalog {
     /// # Errors
     /// As [`Self::resolve`]; also [`PolicyError::CompiledTooLarge`].
     pub fn compile(&self, id: &PackId, overlays: &[Overlay]) -> Result<CompiledPolicy, PolicyError> {
-        self.resolve(id)?.compile(overlays)
+        match &self.kept {
+            Some(kept) if overlays.is_empty() => kept.compile(self, id),
+            _ => self.resolve(id)?.compile(overlays),
+        }
     }
 
     /// The `tests.yaml` beside the pack; `None` if it has none.
@@ -172,6 +194,12 @@ impl Catalog {
         let text = self.read(id, TESTS_FILE)?;
         text.map(|(bytes, file)| PackTests::parse(&bytes, &file))
             .transpose()
+    }
+
+    /// The digest of the pack's file; `None` if it cannot be read.
+    pub(super) fn file_digest(&self, id: &PackId) -> Option<String> {
+        let (bytes, _) = self.read(id, PACK_FILE).ok()??;
+        Some(file_digest(&bytes))
     }
 
     /// Where the pack comes from; `None` if there is no such pack.

@@ -102,6 +102,15 @@ impl CompiledPolicy {
         })
     }
 
+    /// A policy that was sealed before.
+    pub(super) fn restore(pack_id: PackId, json: String, digest: String) -> Self {
+        Self {
+            pack_id,
+            json: json.into(),
+            digest: digest.into(),
+        }
+    }
+
     /// The pack that this policy is.
     pub fn pack_id(&self) -> &PackId {
         &self.pack_id

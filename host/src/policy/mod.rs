@@ -17,6 +17,7 @@ mod document;
 mod error;
 mod folder;
 mod id;
+mod kept;
 mod merge;
 mod pack;
 mod pack_tests;

@@ -28,6 +28,7 @@ pub struct Pack {
     id: PackId,
     parents: Vec<Parent>,
     layer: Layer,
+    file_digest: String,
 }
 
 /// A pack with what only its author wants to know.
@@ -71,7 +72,12 @@ impl Pack {
             places,
         };
         Ok(ReadPack {
-            pack: Self { id, parents, layer },
+            pack: Self {
+                id,
+                parents,
+                layer,
+                file_digest: file_digest(bytes),
+            },
             lists,
             warnings,
         })
@@ -123,6 +129,11 @@ impl Pack {
     /// The file that it was read from.
     pub fn file(&self) -> &str {
         &self.layer.file
+    }
+
+    /// The digest of the file as it was read.
+    pub(super) fn file_digest(&self) -> &str {
+        &self.file_digest
     }
 
     /// Whether one of the lists in its own file holds `pattern`.
@@ -182,6 +193,11 @@ impl Overlay {
     pub(super) fn layer(&self) -> &Layer {
         &self.layer
     }
+}
+
+/// What tells whether a pack's file is the one that was read.
+pub(super) fn file_digest(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_string()
 }
 
 fn read(bytes: &[u8], file: &str, rules: Rules) -> Result<(Checked, Vec<Warning>), PolicyError> {

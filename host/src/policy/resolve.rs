@@ -43,6 +43,14 @@ impl ResolvedPack {
         self.merged.packs.iter().map(|pack| pack.id())
     }
 
+    /// The packs that were merged, each with the digest of its file.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&PackId, &str)> {
+        self.merged
+            .packs
+            .iter()
+            .map(|pack| (pack.id(), pack.file_digest()))
+    }
+
     /// The merged pack: what is compiled, without schema and digest.
     pub fn body(&self) -> &Map<String, Value> {
         &self.merged.body

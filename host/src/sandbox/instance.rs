@@ -1,13 +1,16 @@
 //! One evaluation in one fresh instance, and what can go wrong in it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use wasmtime::{Store, Trap};
+use wasmtime::component::Instance;
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use super::bindings::PolicyModule;
 use super::bindings::cavra::enforcement::types as wit;
+use super::engine::Engine;
+use super::evaluator::{Evaluator, Material, Way};
 use super::limits::{MAX_TEXT_BYTES, MemoryExceeded, MemoryMeter, TableExceeded};
-use super::module::{Description, Module};
+use super::module::{Description, Ready};
 use super::ticker::Ticker;
 use super::wasi::{WaitRefused, WasiState};
 use crate::backend::{Attempt, Stages, Usage};
@@ -18,10 +21,14 @@ use crate::model::{Decision, Request, Severity, Verdict};
 /// decision at their longest.
 const HOSTCALL_BYTES: usize = 10 * MAX_TEXT_BYTES;
 
+/// How long a thread waits for another's instance before it tries again.
+const WAIT: Duration = Duration::from_micros(50);
+
 /// What a store carries.
 pub(crate) struct StoreState {
     memory: MemoryMeter,
-    pub(crate) wasi: Option<WasiState>,
+    /// Only where the module imports WASI.
+    pub(crate) wasi: Option<Box<WasiState>>,
 }
 
 /// What an instance was doing when it failed: the same trap means another thing
@@ -33,13 +40,13 @@ enum Stage {
     Evaluate,
 }
 
-fn store(module: &Module) -> wasmtime::Result<Store<StoreState>> {
-    let limits = module.engine.limits();
+fn store(engine: &Engine, imports_wasi: bool) -> wasmtime::Result<Store<StoreState>> {
+    let limits = engine.limits();
     let state = StoreState {
         memory: MemoryMeter::new(limits.memory_bytes),
-        wasi: module.imports_wasi.then(WasiState::new),
+        wasi: imports_wasi.then(|| Box::new(WasiState::new())),
     };
-    let mut store = Store::new(&module.engine.wasm, state);
+    let mut store = Store::new(&engine.wasm, state);
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(HOSTCALL_BYTES);
     store.set_epoch_deadline(Ticker::ticks(limits.wall_clock));
@@ -47,16 +54,40 @@ fn store(module: &Module) -> wasmtime::Result<Store<StoreState>> {
     Ok(store)
 }
 
+/// A store with an instance in it. Where more threads evaluate than the pool has room
+/// for, they wait for each other, as long as an evaluation may take.
+pub(super) fn instantiate<I>(
+    engine: &Engine,
+    imports_wasi: bool,
+    instantiate: impl Fn(&mut Store<StoreState>) -> wasmtime::Result<I>,
+) -> Result<(Store<StoreState>, I), Fault> {
+    let fault = |error| classify(engine, Stage::Instantiate, &error);
+    let mut waited = Duration::ZERO;
+    loop {
+        let mut store = store(engine, imports_wasi).map_err(fault)?;
+        match instantiate(&mut store) {
+            Ok(instance) => return Ok((store, instance)),
+            Err(error) if error.is::<PoolConcurrencyLimitError>() && waited < engine.limits().wall_clock => {
+                drop(store);
+                std::thread::sleep(WAIT);
+                waited = waited.saturating_add(WAIT);
+            }
+            Err(error) => return Err(fault(error)),
+        }
+    }
+}
+
 /// Asks a module what it is, in an instance of its own.
-pub(crate) fn describe(module: &Module) -> Result<Description, Fault> {
-    let _ticking = module.engine.ticker.tick();
-    let fault = |error| classify(module, Stage::Instantiate, &error);
-    let mut store = store(module).map_err(fault)?;
-    let instance = module.pre.instantiate(&mut store).map_err(fault)?;
-    let it = instance
+pub(super) fn describe(engine: &Engine, module: &Ready, imports_wasi: bool) -> Result<Description, Fault> {
+    engine.ticker.run_for(engine.limits().wall_clock);
+    let (mut store, guest) = instantiate(engine, imports_wasi, |store| {
+        let instance = module.pre.instantiate(&mut *store)?;
+        PolicyModule::new(store, &instance)
+    })?;
+    let it = guest
         .cavra_enforcement_evaluator()
         .call_describe(&mut store)
-        .map_err(fault)?;
+        .map_err(|error| classify(engine, Stage::Instantiate, &error))?;
     Ok(Description {
         name: it.name,
         version: it.version,
@@ -65,47 +96,61 @@ pub(crate) fn describe(module: &Module) -> Result<Description, Fault> {
 }
 
 /// Judges one request in a fresh instance.
-pub(crate) fn evaluate(module: &Module, policy: &str, registry: Option<&str>, request: &Request) -> Attempt {
+pub(super) fn evaluate(evaluator: &Evaluator, request: &Request) -> Attempt {
     let started = Instant::now();
-    let mut stages = Stages::default();
     let mut usage = Usage {
         kind: "component",
-        module_sha256: module.sha256().to_owned(),
-        engine_fingerprint: Some(module.engine.fingerprint().to_owned()),
+        module_sha256: evaluator.module_sha256().clone(),
+        policy_sha256: evaluator.policy_sha256().clone(),
+        engine_fingerprint: Some(evaluator.engine().fingerprint().clone()),
+        baked: Some(matches!(evaluator.way(), Way::Baked(_))),
+        stages: Some(Stages::default()),
         ..Usage::default()
     };
-    let outcome = attempt(module, policy, registry, request, &mut usage, &mut stages);
+    let outcome = match evaluator.way() {
+        Way::Baked(ready) => attempt(evaluator, ready, None, request, &mut usage),
+        Way::Loads { ready, material, .. } => attempt(evaluator, ready, Some(material), request, &mut usage),
+        Way::Fails(fault) => Err(fault.clone()),
+    };
     usage.took(started.elapsed());
-    usage.stages = Some(stages);
     Attempt { outcome, usage }
 }
 
 fn attempt(
-    module: &Module,
-    policy: &str,
-    registry: Option<&str>,
+    evaluator: &Evaluator,
+    ready: &Ready,
+    material: Option<&Material>,
     request: &Request,
     usage: &mut Usage,
-    stages: &mut Stages,
 ) -> Result<Decision, Fault> {
-    let _ticking = module.engine.ticker.tick();
+    let engine = evaluator.engine();
+    engine.ticker.run_for(engine.limits().wall_clock);
+    let mut stages = Stages::default();
     let mut lap = Lap(Instant::now());
-    let mut store = store(module).map_err(|e| classify(module, Stage::Instantiate, &e))?;
-    let instance = module.pre.instantiate(&mut store);
+    let (store, instance) = instantiate(engine, evaluator.imports_wasi(), |store| {
+        ready.pre.instantiate(store)
+    })?;
+    let mut guest = Guest {
+        engine,
+        ready,
+        store,
+        instance,
+    };
     lap.end(&mut stages.instantiate_ns);
-    let outcome = instance
-        .map_err(|e| classify(module, Stage::Instantiate, &e))
-        .and_then(|instance| {
-            let loaded = load(module, &mut store, &instance, policy, registry);
-            lap.end(&mut stages.load_ns);
-            loaded?;
-            let judged = judge(module, &mut store, &instance, request, usage);
-            lap.end(&mut stages.evaluate_ns);
-            judged
-        });
-    usage.peak_memory_bytes = Some(store.data().memory.peak);
-    drop(store);
+    let loaded = material.map_or(Ok(()), |material| {
+        let loaded = guest.load(material);
+        lap.end(&mut stages.load_ns);
+        loaded
+    });
+    let outcome = loaded.and_then(|()| {
+        let judged = guest.judge(request, usage);
+        lap.end(&mut stages.evaluate_ns);
+        judged
+    });
+    usage.peak_memory_bytes = Some(guest.store.data().memory.peak);
+    drop(guest);
     lap.end(&mut stages.drop_ns);
+    usage.stages = Some(stages);
     outcome
 }
 
@@ -119,17 +164,65 @@ impl Lap {
     }
 }
 
-fn load(
-    module: &Module,
-    store: &mut Store<StoreState>,
-    instance: &PolicyModule,
-    policy: &str,
-    registry: Option<&str>,
+/// One instance in its store.
+struct Guest<'a> {
+    engine: &'a Engine,
+    ready: &'a Ready,
+    store: Store<StoreState>,
+    instance: Instance,
+}
+
+impl Guest<'_> {
+    fn load(&mut self, material: &Material) -> Result<(), Fault> {
+        type Load<'a> = (&'a str, Option<&'a str>);
+        let load = self
+            .instance
+            .get_typed_func::<Load<'_>, (Result<(), wit::LoadError>,)>(&mut self.store, self.ready.load);
+        let answer = load.and_then(|load| {
+            let (answer,) = load.call(&mut self.store, (material.policy(), material.registry()))?;
+            Ok(answer)
+        });
+        loaded(self.engine, answer)
+    }
+
+    fn judge(&mut self, request: &Request, usage: &mut Usage) -> Result<Decision, Fault> {
+        type Judged = (Result<wit::Decision, wit::EvaluateError>,);
+        let fuel = self.engine.limits().evaluate_fuel;
+        let fault = |error| classify(self.engine, Stage::Evaluate, &error);
+        let evaluate = self
+            .instance
+            .get_typed_func::<(wit::Request<'_>,), Judged>(&mut self.store, self.ready.evaluate)
+            .map_err(fault)?;
+        // One more than the limit. The engine looks at the fuel only where a function
+        // or a loop begins, so that a guest may end with an overdrawn account and no
+        // trap; with the one more, nothing left means that the limit was passed.
+        self.store.set_fuel(fuel.saturating_add(1)).map_err(fault)?;
+        let answer = evaluate.call(&mut self.store, (lower(request),));
+        let left = self.store.get_fuel().map_err(fault)?;
+        usage.fuel_used = Some(fuel.saturating_sub(left.saturating_sub(1)));
+        let (answer,) = answer.map_err(fault)?;
+        if left == 0 {
+            return Err(Fault::OutOfFuel { limit: fuel });
+        }
+        match answer {
+            Ok(decision) => lift(decision),
+            Err(wit::EvaluateError::NotLoaded) => Err(Fault::OutputInvalid(
+                "the module says that no policy is loaded".to_owned(),
+            )),
+            Err(wit::EvaluateError::WrongPack(loaded)) => Err(Fault::OutputInvalid(format!(
+                "the module says that the policy pack `{}` is loaded",
+                shorten(&loaded)
+            ))),
+        }
+    }
+}
+
+/// What the answer to `load` means.
+pub(super) fn loaded(
+    engine: &Engine,
+    answer: wasmtime::Result<Result<(), wit::LoadError>>,
 ) -> Result<(), Fault> {
-    let answer = instance
-        .cavra_enforcement_evaluator()
-        .call_load(store, policy, registry)
-        .map_err(|e| classify(module, Stage::Load, &e))?;
+    let answer = answer.map_err(|e| classify(engine, Stage::Load, &e))?;
     answer.map_err(|error| {
         Fault::MissingPolicy(match error {
             wit::LoadError::InvalidPolicy(why) => format!("the module refuses the policy: {}", shorten(&why)),
@@ -138,40 +231,6 @@ fn load(
             }
         })
     })
-}
-
-fn judge(
-    module: &Module,
-    store: &mut Store<StoreState>,
-    instance: &PolicyModule,
-    request: &Request,
-    usage: &mut Usage,
-) -> Result<Decision, Fault> {
-    let fuel = module.engine.limits().evaluate_fuel;
-    let fault = |error| classify(module, Stage::Evaluate, &error);
-    // One more than the limit. The engine looks at the fuel only where a function
-    // or a loop begins, so that a guest may end with an overdrawn account and no
-    // trap; with the one more, nothing left means that the limit was passed.
-    store.set_fuel(fuel.saturating_add(1)).map_err(fault)?;
-    let answer = instance
-        .cavra_enforcement_evaluator()
-        .call_evaluate(&mut *store, lower(request));
-    let left = store.get_fuel().map_err(fault)?;
-    usage.fuel_used = Some(fuel.saturating_sub(left.saturating_sub(1)));
-    let answer = answer.map_err(fault)?;
-    if left == 0 {
-        return Err(Fault::OutOfFuel { limit: fuel });
-    }
-    match answer {
-        Ok(decision) => lift(decision),
-        Err(wit::EvaluateError::NotLoaded) => Err(Fault::OutputInvalid(
-            "the module says that no policy is loaded".to_owned(),
-        )),
-        Err(wit::EvaluateError::WrongPack(loaded)) => Err(Fault::OutputInvalid(format!(
-            "the module says that the policy pack `{}` is loaded",
-            shorten(&loaded)
-        ))),
-    }
 }
 
 fn lower(request: &Request) -> wit::Request<'_> {
@@ -219,8 +278,8 @@ fn lift(it: wit::Decision) -> Result<Decision, Fault> {
 }
 
 /// What an error of the engine means. Decided by its type, never by its words.
-fn classify(module: &Module, stage: Stage, error: &wasmtime::Error) -> Fault {
-    let limits = module.engine.limits();
+fn classify(engine: &Engine, stage: Stage, error: &wasmtime::Error) -> Fault {
+    let limits = engine.limits();
     let trap = error.downcast_ref::<Trap>();
     if matches!(trap, Some(Trap::Interrupt)) {
         let limit_ms = u64::try_from(limits.wall_clock.as_millis()).unwrap_or(u64::MAX);

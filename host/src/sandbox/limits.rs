@@ -33,6 +33,32 @@ pub struct Limits {
     pub memory_bytes: u64,
 }
 
+/// The least fuel of one evaluation by the reference. It reads patterns one by one:
+/// a commit message of 20 KiB under a pack of 600 patterns takes a tenth of this.
+const REFERENCE_FUEL: u64 = 10_000_000_000;
+/// The least fuel with which the reference loads a policy.
+const REFERENCE_LOAD_FUEL: u64 = 50_000_000_000;
+/// The least memory of the reference. The largest policies that are read, 16 MiB of
+/// JSON, do not fit into the default.
+const REFERENCE_MEMORY: u64 = 256 * 1024 * 1024;
+
+impl Limits {
+    /// These limits for the reference. Where it fails, everything is blocked, so it
+    /// never has less than the default deadline, fuel enough for the longest command
+    /// lines that agents write, and fuel and memory for loading the largest policy; a
+    /// smaller setting limits only the fast path.
+    #[must_use]
+    pub fn for_reference(self) -> Self {
+        Self {
+            evaluate_fuel: self.evaluate_fuel.max(REFERENCE_FUEL),
+            load_fuel: self.load_fuel.max(REFERENCE_LOAD_FUEL),
+            wall_clock: self.wall_clock.max(Self::default().wall_clock),
+            memory_bytes: self.memory_bytes.max(REFERENCE_MEMORY),
+            ..self
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

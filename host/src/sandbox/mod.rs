@@ -2,14 +2,20 @@
 //!
 //! Implements the sandbox specification.
 
-pub(crate) mod bindings;
+mod bindings;
 mod engine;
-pub(crate) mod instance;
+mod evaluator;
+mod functions;
+mod instance;
 pub(crate) mod limits;
+mod loader;
 mod module;
+mod snapshot;
 mod ticker;
 mod wasi;
 
 pub use engine::{Allocation, Engine, EngineError};
+pub use evaluator::{Evaluator, Preparation};
 pub use limits::{Limits, MAX_MODULE_BYTES, MAX_TEXT_BYTES};
+pub use loader::Loader;
 pub use module::{Description, EVALUATOR, Module, ModuleError, SEMANTICS_VERSION, is_wasm};

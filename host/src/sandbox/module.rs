@@ -1,17 +1,20 @@
-//! A policy module: bytes that were checked, compiled and asked what they are.
+//! A policy module: bytes that were checked and asked what they are, and compiled
+//! when they are needed.
 //!
 //! Implements the sandbox specification, *The interface*, and what of *Faults*
 //! concerns a module that cannot be loaded.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::bindings::PolicyModulePre;
 use super::engine::Engine;
 use super::instance::{self, StoreState};
 use super::limits::{MAX_MEMORIES, MAX_MODULE_BYTES};
 use super::wasi;
+use crate::cache::{Cache, Name};
 use crate::digest::sha256_hex;
 use crate::fault::Fault;
 
@@ -20,6 +23,8 @@ pub const EVALUATOR: &str = "cavra:enforcement/evaluator@1.0.0";
 /// The version of the decision semantics that this host stands for.
 pub const SEMANTICS_VERSION: &str = "1";
 
+/// The kind of the cache's entries about modules.
+const PLAIN: u8 = b'P';
 const EVALUATOR_NAME: &str = "cavra:enforcement/evaluator@";
 /// `\0asm`, version 13, layer 1.
 const COMPONENT_PREAMBLE: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
@@ -90,7 +95,7 @@ fn list(names: &[String]) -> String {
 }
 
 /// What a module says it is.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Description {
     /// The module's name.
     pub name: String,
@@ -100,23 +105,34 @@ pub struct Description {
     pub semantics_version: String,
 }
 
-/// A compiled and checked policy module. Cheap to clone.
+/// What is known of a module that passed every check.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Profile {
+    imports: Vec<String>,
+    description: Description,
+}
+
+/// A checked policy module. Cheap to clone.
 #[derive(Clone)]
-pub struct Module {
-    pub(crate) pre: PolicyModulePre<StoreState>,
-    pub(crate) engine: Engine,
-    /// Whether stores of it need the WASI state.
-    pub(crate) imports_wasi: bool,
-    imports: Arc<[String]>,
+pub struct Module(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    bytes: Cow<'static, [u8]>,
     sha256: Arc<str>,
-    description: Arc<Description>,
+    profile: Profile,
+    cache: Option<Arc<Cache>>,
+    /// As it was given; compiled when an instance of it is needed.
+    plain: OnceLock<Ready>,
+    /// As snapshots are taken from it; compiled with the first.
+    instrumented: OnceLock<Component>,
 }
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Module")
-            .field("sha256", &self.sha256)
-            .field("description", &self.description)
+            .field("sha256", &self.0.sha256)
+            .field("profile", &self.0.profile)
             .finish_non_exhaustive()
     }
 }
@@ -133,7 +149,16 @@ impl Module {
     /// # Errors
     /// [`ModuleError`] says which of the checks failed: preamble, size, exported
     /// world and version, imports, compilation, instantiation, semantics version.
-    pub fn new(engine: &Engine, bytes: &[u8]) -> Result<Self, ModuleError> {
+    pub fn new(engine: &Engine, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, ModuleError> {
+        Self::open(engine, bytes.into(), None)
+    }
+
+    /// As [`Self::new`]. What `cache` knows of the same bytes is not found out again.
+    pub(super) fn open(
+        engine: &Engine,
+        bytes: Cow<'static, [u8]>,
+        cache: Option<Arc<Cache>>,
+    ) -> Result<Self, ModuleError> {
         let length = bytes.len() as u64;
         if length > MAX_MODULE_BYTES {
             return Err(ModuleError::TooLarge(length));
@@ -144,59 +169,154 @@ impl Module {
         if !bytes.starts_with(&COMPONENT_PREAMBLE) {
             return Err(ModuleError::NotAComponent);
         }
-        let component =
-            Component::new(&engine.wasm, bytes).map_err(|e| ModuleError::Compile(format!("{e:#}")))?;
-        check_exports(engine, &component)?;
-        let imports = check_imports(engine, &component)?;
-        check_memory(engine, &component)?;
-        let linker = if imports.is_empty() {
-            Ok(Linker::new(&engine.wasm))
-        } else {
-            wasi::linker(&engine.wasm)
-        };
-        let pre = linker
-            .and_then(|linker| linker.instantiate_pre(&component))
-            .and_then(PolicyModulePre::new)
-            .map_err(|e| ModuleError::WrongType(format!("{e:#}")))?;
-        let mut module = Self {
-            pre,
+        let sha256: Arc<str> = sha256_hex(&bytes).into();
+        let name = engine.name("profile", &[sha256.as_bytes()]);
+        let known = cache.as_ref().and_then(|cache| cache.get(&name));
+        let profile = known.and_then(|entry| serde_json::from_slice(&entry.bytes().ok()?).ok());
+        let mut inner = Inner {
             engine: engine.clone(),
-            imports_wasi: !imports.is_empty(),
-            imports: imports.into(),
-            sha256: sha256_hex(bytes).into(),
-            description: Arc::new(Description {
-                name: String::new(),
-                version: String::new(),
-                semantics_version: String::new(),
-            }),
+            bytes,
+            sha256,
+            profile: Profile {
+                imports: Vec::new(),
+                description: Description {
+                    name: String::new(),
+                    version: String::new(),
+                    semantics_version: String::new(),
+                },
+            },
+            cache,
+            plain: OnceLock::new(),
+            instrumented: OnceLock::new(),
         };
-        let description = instance::describe(&module).map_err(|e| ModuleError::Instantiate(e.to_string()))?;
-        if description.semantics_version != SEMANTICS_VERSION {
-            return Err(ModuleError::WrongSemantics(description.semantics_version));
+        match profile {
+            Some(profile) => inner.profile = profile,
+            None => inner.check(&name)?,
         }
-        module.description = Arc::new(description);
-        Ok(module)
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The SHA-256 of the component's bytes, in hex.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
+    pub fn sha256(&self) -> &Arc<str> {
+        &self.0.sha256
     }
 
     /// What the module says it is.
     pub fn description(&self) -> &Description {
-        &self.description
+        &self.0.profile.description
     }
 
     /// The interfaces that it imports.
     pub fn imports(&self) -> &[String] {
-        &self.imports
+        &self.0.profile.imports
     }
 
-    /// The engine that it was compiled for.
+    /// The engine that it is compiled for.
     pub fn engine(&self) -> &Engine {
-        &self.engine
+        &self.0.engine
     }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
+    /// The component as it was given, ready to be instantiated.
+    pub(super) fn plain(&self) -> Result<Ready, ModuleError> {
+        if let Some(plain) = self.0.plain.get() {
+            return Ok(plain.clone());
+        }
+        let component = self.0.compile()?;
+        let plain = prepare(&self.0.engine, &component, !self.imports().is_empty())?;
+        Ok(self.0.plain.get_or_init(|| plain).clone())
+    }
+
+    /// The component as snapshots are taken from it.
+    pub(super) fn instrumented(
+        &self,
+        compile: impl FnOnce(&wasmtime::Engine) -> wasmtime::Result<Component>,
+    ) -> wasmtime::Result<Component> {
+        if let Some(component) = self.0.instrumented.get() {
+            return Ok(component.clone());
+        }
+        let component = compile(&self.0.engine.wasm)?;
+        Ok(self.0.instrumented.get_or_init(|| component).clone())
+    }
+}
+
+impl Inner {
+    /// Finds out what the module is, and whether this host runs it.
+    fn check(&mut self, name: &Name) -> Result<(), ModuleError> {
+        let engine = &self.engine;
+        let component = self.compile()?;
+        check_exports(engine, &component)?;
+        let imports = check_imports(engine, &component)?;
+        check_memory(engine, &component)?;
+        let plain = prepare(engine, &component, !imports.is_empty())?;
+        let description = instance::describe(engine, &plain, !imports.is_empty())
+            .map_err(|e| ModuleError::Instantiate(e.to_string()))?;
+        if description.semantics_version != SEMANTICS_VERSION {
+            return Err(ModuleError::WrongSemantics(description.semantics_version));
+        }
+        self.plain = plain.into();
+        self.profile = Profile { imports, description };
+        if let (Some(cache), Ok(entry)) = (&self.cache, serde_json::to_vec(&self.profile)) {
+            // It is found out again next time.
+            let _ = cache.put(name, PLAIN, &entry);
+        }
+        Ok(())
+    }
+
+    fn compile(&self) -> Result<Component, ModuleError> {
+        let name = self.engine.name("module", &[self.sha256.as_bytes()]);
+        let cached = self.cache.as_ref().and_then(|cache| cache.get(&name));
+        if let Some(component) = cached.and_then(|entry| self.engine.deserialize(&entry)) {
+            return Ok(component);
+        }
+        let component = Component::new(&self.engine.wasm, &self.bytes)
+            .map_err(|e| ModuleError::Compile(format!("{e:#}")))?;
+        if let (Some(cache), Ok(entry)) = (&self.cache, component.serialize()) {
+            // It is compiled again next time.
+            let _ = cache.put(&name, PLAIN, &entry);
+        }
+        Ok(component)
+    }
+}
+
+/// A component with its imports resolved and its exports found: what every instance
+/// would do again is done once.
+#[derive(Clone)]
+pub(super) struct Ready {
+    pub(super) pre: InstancePre<StoreState>,
+    pub(super) load: ComponentExportIndex,
+    pub(super) evaluate: ComponentExportIndex,
+}
+
+/// Resolves imports, checks the types of the exports and finds them.
+pub(super) fn prepare(
+    engine: &Engine,
+    component: &Component,
+    imports_wasi: bool,
+) -> Result<Ready, ModuleError> {
+    let linker = if imports_wasi {
+        wasi::linker(&engine.wasm)
+    } else {
+        Ok(Linker::new(&engine.wasm))
+    };
+    let pre = linker
+        .and_then(|linker| linker.instantiate_pre(component))
+        .and_then(PolicyModulePre::new)
+        .map_err(|e| ModuleError::WrongType(format!("{e:#}")))?;
+    let function = |name: &str| {
+        let evaluator = component.get_export_index(None, EVALUATOR);
+        evaluator
+            .and_then(|evaluator| component.get_export_index(Some(&evaluator), name))
+            .ok_or_else(|| ModuleError::WrongType(format!("`{name}` is missing")))
+    };
+    Ok(Ready {
+        load: function("load")?,
+        evaluate: function("evaluate")?,
+        pre: pre.instance_pre().clone(),
+    })
 }
 
 fn check_exports(engine: &Engine, component: &Component) -> Result<(), ModuleError> {

@@ -69,7 +69,7 @@ impl WasiState {
 
 impl WasiView for StoreState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = self.wasi.get_or_insert_with(WasiState::new);
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(WasiState::new()));
         WasiCtxView {
             ctx: &mut wasi.ctx,
             table: &mut wasi.table,

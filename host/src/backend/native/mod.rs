@@ -146,8 +146,8 @@ impl Backend for NativeRuntime {
         let outcome = self.decide(request, started);
         let mut usage = Usage {
             kind: "native",
-            module_sha256: self.program_sha256.clone(),
-            policy_sha256: self.policy_sha256.clone(),
+            module_sha256: self.program_sha256.as_str().into(),
+            policy_sha256: self.policy_sha256.as_str().into(),
             ..Usage::default()
         };
         usage.took(started.elapsed());
