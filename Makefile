@@ -2,14 +2,16 @@
 #
 #   make run    build, then watch an agent's day being judged
 #   make test   build, then run every test
+#   make bench  build, then measure, into docs/performance.md
 
 MODULES := target/modules/misbehaving
 CAVRA := dist/bin/cavra
 CARGO_DENY_VERSION := 0.20.2
-# All crates that are built for this machine; the misbehaving guests are not.
-NATIVE := --workspace --exclude test-guests
+# All crates that are built for this machine; the misbehaving guests are not, and
+# the benchmark, with all that it compares with, only for its own target.
+NATIVE := --workspace --exclude test-guests --exclude bench
 
-.PHONY: setup modules build run test test-long lint fmt clean
+.PHONY: setup modules build run test test-long bench lint fmt clean
 
 # What builds the guests, installed where it is missing.
 setup:
@@ -28,15 +30,21 @@ run: build
 	@$(CAVRA) tour --misbehaving $(MODULES)
 
 test: build
+	@scripts/valgrind.sh
 	cargo test --locked --release $(NATIVE)
 
 # The property tests at length: millions of generated cases (CASES=…).
 test-long: build
 	CAVRA_PROPERTY_CASES=$(or $(CASES),2000000) cargo test --locked --release -p integration-tests parity:: -- --nocapture
 
+# What decisions cost beside what they are compared with, in one run.
+bench: build
+	cargo build --locked --release -p bench
+	cargo run --locked --release -p bench -- --out docs/performance.md
+
 lint: modules
 	cargo fmt --all --check
-	cargo clippy --locked --release $(NATIVE) --all-targets -- -D warnings
+	cargo clippy --locked --release --workspace --exclude test-guests --all-targets -- -D warnings
 	@scripts/lint-guests.sh
 	@scripts/deny.sh $(CARGO_DENY_VERSION)
 

@@ -203,3 +203,25 @@ fn a_reader_that_goes_away_is_no_error() {
         "{output:?}"
     );
 }
+
+#[test]
+fn bench_judges_by_a_compiled_policy_of_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    let policy = r#"{"metadata": {"id": "own"}, "commands": {"allow": ["npm test*"]}}"#;
+    std::fs::write(&file, policy).unwrap();
+    let bench = |more: &[&str]| {
+        cavra(["module", "bench", "builtin:fastpath", "--evaluations", "3"])
+            .args(["--policy-path", file.to_str().unwrap()])
+            .args(more)
+            .run()
+    };
+    let shown = bench(&[]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    for part in ["3 evaluations by `own`", "KiB of memory", "baked", "together"] {
+        assert!(shown.stdout.contains(part), "{part}: {}", shown.stdout);
+    }
+    let refused = bench(&["--policy-pack", "another"]);
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(refused.stderr.contains("another"), "{}", refused.stderr);
+}

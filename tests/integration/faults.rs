@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cavra::cache::Cache;
 use cavra::clock::{RandomIds, SystemClock};
 use cavra::config::{Config, Setting};
 use cavra::host::{Host, Surroundings};
@@ -102,11 +103,20 @@ fn module(row: &Row, scratch: &Path) -> PathBuf {
 }
 
 pub(crate) fn host(flags: BTreeMap<Setting, String>, allocation: Allocation) -> Host {
+    host_with(flags, allocation, None)
+}
+
+pub(crate) fn host_with(
+    flags: BTreeMap<Setting, String>,
+    allocation: Allocation,
+    cache: Option<Cache>,
+) -> Host {
     let config = Config::read(&flags, &BTreeMap::new()).unwrap();
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         allocation,
+        cache,
         supervisor: integration_tests::binary(),
     };
     Host::open(config, surroundings).unwrap()

@@ -8,14 +8,18 @@
 
 #[path = "../native/adapter.rs"]
 mod adapter;
+mod baking;
+mod cache;
 mod cli;
 mod documentation;
 mod faults;
 mod fuel;
+mod instructions;
 mod modes;
 mod native;
 mod packs;
 mod parity;
+mod reload;
 mod settings;
 mod stream;
 

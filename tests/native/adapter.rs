@@ -79,10 +79,10 @@ fn a_decision_is_the_runtimes_own_in_typed_form() {
     assert_eq!(decision.rule_id, "filesystem.read.allow");
     assert_eq!(decision.target, "a \"quoted\" \\ name\n.md");
     assert_eq!(decision.policy_pack, cavra::model::DEFAULT_POLICY_PACK);
-    assert_eq!((usage.kind, usage.policy_sha256.as_str()), ("native", "f00d"));
+    assert_eq!((usage.kind, &*usage.policy_sha256), ("native", "f00d"));
     assert_eq!(
-        usage.module_sha256,
-        cavra::digest::sha256_hex(&fs::read(scripts.path("agree.sh")).unwrap())
+        *usage.module_sha256,
+        *cavra::digest::sha256_hex(&fs::read(scripts.path("agree.sh")).unwrap())
     );
     assert!(usage.microseconds > 0);
 }

@@ -39,10 +39,16 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// A command line with none of this process's settings in its environment.
+/// A command line with none of this process's settings in its environment, and the
+/// tests' own cache.
 pub fn cavra<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Cavra {
+    let scratch = root().join("target/tmp");
     let mut command = Command::new(binary());
-    command.env_clear().args(args);
+    command
+        .env_clear()
+        .env("CAVRA_CACHE_DIR", scratch.join("cache"))
+        .env("CAVRA_CACHE_KEY", scratch.join("cache.key"))
+        .args(args);
     Cavra(command)
 }
 
