@@ -1,0 +1,7 @@
+//! The host's side of `wit/enforcement.wit`, generated.
+
+wasmtime::component::bindgen!({
+    world: "policy-module",
+    path: "../wit",
+    ownership: Borrowing { duplicate_if_necessary: true },
+});
