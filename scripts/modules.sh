@@ -36,4 +36,6 @@ for guest in "$built"/examples/*.wasm; do
     case $name in *-????????????????.wasm) continue ;; esac
     put "$guest" "target/modules/misbehaving/$name"
 done
+# What figures depend on.
+echo "$GUEST_ROUTE" > target/modules/route
 echo "modules: built by the $GUEST_ROUTE route in target/modules" >&2
