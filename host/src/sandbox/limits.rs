@@ -54,7 +54,6 @@ impl Limits {
             load_fuel: self.load_fuel.max(REFERENCE_LOAD_FUEL),
             wall_clock: self.wall_clock.max(Self::default().wall_clock),
             memory_bytes: self.memory_bytes.max(REFERENCE_MEMORY),
-            ..self
         }
     }
 }
