@@ -26,28 +26,31 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=policies");
     wasmtime_version(&manifest);
-    policy_compiler(&manifest);
+    code_digest(&manifest);
 }
 
-/// What compiled policies depend on beside their packs: a digest of the code that
-/// compiles them, so that no other code's are taken for its own.
-fn policy_compiler(manifest: &Path) {
-    println!("cargo::rerun-if-changed=src/policy");
-    let mut files = vec![manifest.join("../Cargo.lock")];
-    let folder = manifest.join("src/policy");
-    let entries = fs::read_dir(&folder).unwrap_or_else(|e| fail(&format!("{}: {e}", folder.display())));
-    files.extend(
-        entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.is_file()),
-    );
+/// A digest of the code that makes what the cache keeps (compiled packs, checked modules,
+/// snapshots), so that nothing that other code made is taken for its own.
+fn code_digest(manifest: &Path) {
+    let single = ["../Cargo.lock", "../wit/enforcement.wit", "src/cache.rs"];
+    for file in single {
+        println!("cargo::rerun-if-changed={file}");
+    }
+    let mut files: Vec<PathBuf> = single.iter().map(|file| manifest.join(file)).collect();
+    for folder in ["src/policy", "src/sandbox"] {
+        println!("cargo::rerun-if-changed={folder}");
+        let folder = manifest.join(folder);
+        let entries = fs::read_dir(&folder).unwrap_or_else(|e| fail(&format!("{}: {e}", folder.display())));
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        files.extend(paths.filter(|path| path.is_file()));
+    }
     files.sort();
     let mut hasher = DefaultHasher::new();
     for file in files {
         let text = fs::read(&file).unwrap_or_else(|e| fail(&format!("{}: {e}", file.display())));
         text.hash(&mut hasher);
     }
-    println!("cargo::rustc-env=CAVRA_POLICY_COMPILER={:016x}", hasher.finish());
+    println!("cargo::rustc-env=CAVRA_CODE_DIGEST={:016x}", hasher.finish());
 }
 
 fn wasmtime_version(manifest: &Path) {

@@ -21,8 +21,9 @@ const MAC_BYTES: usize = 32;
 const TRAILER_BYTES: u64 = 1 + MAC_BYTES as u64;
 /// How much of an entry is read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Changes when the meaning of entries does.
-const FORMAT: &str = "cavra cache 1";
+/// Changes with the code that makes and checks what is kept: what another version of
+/// the host has made is nothing to this one.
+const CODE: &str = env!("CAVRA_CODE_DIGEST");
 
 /// Why a cache cannot be used. Nothing but speed is lost.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +64,7 @@ impl Name {
     /// The name of the thing of this `kind` that depends on `parts`.
     pub(crate) fn new(kind: &str, parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new();
-        for part in [FORMAT.as_bytes(), kind.as_bytes()]
+        for part in [CODE.as_bytes(), kind.as_bytes()]
             .into_iter()
             .chain(parts.iter().copied())
         {

@@ -130,3 +130,36 @@ fn a_mode_can_be_changed() {
     assert_eq!(answer.selected_backend, SelectedBackend::Python);
     assert_eq!(answer.sandbox.fastpath, None);
 }
+
+#[test]
+fn limits_of_one_evaluation_can_be_changed() {
+    let mut it = setup();
+    verdict(&it.host);
+    it.flags.insert(Setting::EvaluateFuel, "100".to_owned());
+    it.host.reload(config(&it.flags)).unwrap();
+    let body = br#"{"action_type":"execute_command","target":"ship it","policy_pack":"acme-baseline"}"#;
+    let answer = it.host.evaluate(&Request::from_json(body).unwrap()).unwrap();
+    assert_eq!(
+        answer.fallback_code.map(|code| code.as_str()),
+        Some("timeout_fuel")
+    );
+}
+
+#[test]
+fn the_same_module_as_both_backends_has_the_limits_of_each() {
+    let mut it = setup();
+    it.flags
+        .insert(Setting::RuntimePath, "builtin:reference".to_owned());
+    // As much as the reference has for loading, so that only `evaluate` is limited apart.
+    it.flags.insert(Setting::LoadFuel, "50000000000".to_owned());
+    it.flags.insert(Setting::MemoryBytes, "268435456".to_owned());
+    it.flags.insert(Setting::EvaluateFuel, "100".to_owned());
+    let host = host(it.flags.clone(), Allocation::Pooled(2));
+    let body = br#"{"action_type":"execute_command","target":"ship it","policy_pack":"acme-baseline"}"#;
+    let answer = host.evaluate(&Request::from_json(body).unwrap()).unwrap();
+    assert_eq!(answer.selected_backend, SelectedBackend::Python);
+    assert_eq!(
+        answer.fallback_code.map(|code| code.as_str()),
+        Some("timeout_fuel")
+    );
+}

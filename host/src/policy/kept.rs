@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{Catalog, CompiledPolicy, PackId, PolicyError};
 use crate::cache::{Cache, Name};
 
-/// Changes when the code that compiles policies does.
-const COMPILER: &str = env!("CAVRA_POLICY_COMPILER");
 /// The kind of the cache's entries about policies.
 const POLICY: u8 = b'C';
 
@@ -42,7 +40,7 @@ impl Kept {
         if let Some(policy) = self.known().get(id) {
             return Ok(policy.clone());
         }
-        let name = Name::new("policy", &[COMPILER.as_bytes(), id.as_str().as_bytes()]);
+        let name = Name::new("policy", &[id.as_str().as_bytes()]);
         let policy = match self.recall(catalog, id, &name) {
             Some(policy) => policy,
             None => self.make(catalog, id, &name)?,

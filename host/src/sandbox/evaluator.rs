@@ -20,7 +20,8 @@ pub(super) struct Inner {
     pub(super) imports_wasi: bool,
     pub(super) module_sha256: Arc<str>,
     pub(super) policy_sha256: Arc<str>,
-    pub(super) way: Way,
+    /// What is dear to make; evaluators with other limits share it.
+    pub(super) way: Arc<Way>,
 }
 
 /// How an instance comes to its policy.
@@ -83,7 +84,7 @@ impl Evaluator {
 
     /// How an instance comes to its policy.
     pub fn preparation(&self) -> Preparation {
-        match &self.0.way {
+        match &*self.0.way {
             Way::Baked(_) => Preparation::Baked,
             Way::Loads { why, .. } => Preparation::LoadsEachTime(why.clone()),
             Way::Fails(fault) => Preparation::Refused(fault.clone()),

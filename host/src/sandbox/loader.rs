@@ -28,7 +28,7 @@ pub struct Loader {
     engine: Engine,
     cache: Option<Arc<Cache>>,
     bakes: bool,
-    made: Mutex<BTreeMap<Name, Weak<Inner>>>,
+    made: Mutex<BTreeMap<Name, Weak<Way>>>,
 }
 
 impl Loader {
@@ -86,26 +86,25 @@ impl Loader {
                 registry_digest.as_bytes(),
             ],
         );
-        if let Some(known) = self.made().get(&name).and_then(Weak::upgrade) {
-            return Evaluator(known);
-        }
-        let way = self
-            .way(module, policy, registry, &name)
-            .unwrap_or_else(|error| Way::Fails(error.into()));
-        let evaluator = Arc::new(Inner {
+        let known = self.made().get(&name).and_then(Weak::upgrade);
+        let way = known.unwrap_or_else(|| {
+            let way = self.way(module, policy, registry, &name);
+            let way = Arc::new(way.unwrap_or_else(|error| Way::Fails(error.into())));
+            let mut made = self.made();
+            made.retain(|_, it| it.strong_count() > 0);
+            made.insert(name, Arc::downgrade(&way));
+            way
+        });
+        Evaluator(Arc::new(Inner {
             engine: module.engine().clone(),
             imports_wasi: !module.imports().is_empty(),
             module_sha256: module.sha256().clone(),
             policy_sha256: hex(policy.digest()).into(),
             way,
-        });
-        let mut made = self.made();
-        made.retain(|_, it| it.strong_count() > 0);
-        made.insert(name, Arc::downgrade(&evaluator));
-        Evaluator(evaluator)
+        }))
     }
 
-    fn made(&self) -> std::sync::MutexGuard<'_, BTreeMap<Name, Weak<Inner>>> {
+    fn made(&self) -> std::sync::MutexGuard<'_, BTreeMap<Name, Weak<Way>>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -291,7 +291,8 @@ pub(super) struct Ready {
     pub(super) evaluate: ComponentExportIndex,
 }
 
-/// Resolves imports, checks the types of the exports and finds them.
+/// Resolves imports and finds the exports. Their types are checked when the module is
+/// asked what it is.
 pub(super) fn prepare(
     engine: &Engine,
     component: &Component,
