@@ -225,3 +225,10 @@ fn bench_judges_by_a_compiled_policy_of_ones_own() {
     assert_eq!(refused.code, Some(3), "{refused:?}");
     assert!(refused.stderr.contains("another"), "{}", refused.stderr);
 }
+
+#[test]
+fn inspect_refuses_what_the_host_would_refuse_as_a_fast_path() {
+    let output = cavra(["module", "inspect", "builtin:fastpath", "--memory-bytes", "65536"]).run();
+    assert_eq!(output.code, Some(3), "{}", output.stdout);
+    assert!(output.stderr.contains("they may hold 65536"), "{}", output.stderr);
+}

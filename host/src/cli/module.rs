@@ -10,10 +10,11 @@ use super::settings::SettingsArgs;
 use super::{Exit, Failure, output};
 use crate::backend::Stages;
 use crate::builtin;
+use crate::config::Config;
 use crate::host::read_module;
 use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicySource};
-use crate::sandbox::{Allocation, Description, EVALUATOR, Evaluator, Loader, Module, Preparation};
+use crate::sandbox::{Allocation, Description, EVALUATOR, Evaluator, Limits, Loader, Module, Preparation};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModuleCommand {
@@ -127,19 +128,17 @@ fn policy(pack: Option<&str>, setting: &str) -> Result<CompiledPolicy, Failure> 
     })
 }
 
-/// The module that `name` stands for, with a pack. Everything is made anew, for
-/// what is asked is what the module does.
-fn open(name: &str, pack: Option<&str>, settings: &SettingsArgs) -> Result<Subject, Failure> {
+/// The module that `name` stands for, with a pack, under `limits`. Everything is made
+/// anew, for what is asked is what the module does.
+fn open(name: &str, pack: Option<&str>, config: &Config, limits: Limits) -> Result<Subject, Failure> {
     let told = |problem: String| Failure::Input(format!("`{name}`: {problem}"));
     let bytes = match builtin::module(name) {
         Some(bytes) => bytes.map_err(Failure::Input)?.to_vec(),
         None => read_module(Path::new(name)).map_err(told)?,
     };
     let length = bytes.len();
-    // The reference's limits are the wider ones.
-    let config = settings.config()?;
-    let limits = config.reference_limits();
-    let loader = Loader::new(Allocation::Pooled(1), limits, None);
+    // Room enough for either backend, as a host has.
+    let loader = Loader::new(Allocation::Pooled(1), limits.for_reference(), None);
     let loader = loader.map_err(|e| Failure::Internal(e.to_string()))?;
     let module = loader.module(limits, bytes).map_err(|e| told(e.to_string()))?;
     let policy = Arc::new(policy(pack, &config.policy_path)?);
@@ -152,12 +151,13 @@ fn open(name: &str, pack: Option<&str>, settings: &SettingsArgs) -> Result<Subje
 }
 
 fn inspect(args: &InspectArgs) -> Result<Exit, Failure> {
+    let config = args.settings.config()?;
     let Subject {
         module,
         bytes,
         evaluator,
         ..
-    } = open(&args.module, None, &args.settings)?;
+    } = open(&args.module, None, &config, config.limits)?;
     let inspection = Inspection {
         module: &args.module,
         bytes,
@@ -199,7 +199,10 @@ fn show(it: &Inspection<'_>) -> Result<(), Failure> {
 }
 
 fn bench(args: BenchArgs) -> Result<Exit, Failure> {
-    let Subject { evaluator, pack, .. } = open(&args.module, args.policy_pack.as_deref(), &args.settings)?;
+    let config = args.settings.config()?;
+    // Those of the reference are the wider ones, and bound no figure.
+    let limits = config.reference_limits();
+    let Subject { evaluator, pack, .. } = open(&args.module, args.policy_pack.as_deref(), &config, limits)?;
     let request = Request {
         action_type: "execute_command".to_owned(),
         target: Some(args.command),
