@@ -1,8 +1,9 @@
 //! One evaluation in one fresh instance, and what can go wrong in it.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::Instance;
+use wasmtime::component::{Instance, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use super::bindings::PolicyModule;
@@ -23,6 +24,9 @@ const HOSTCALL_BYTES: usize = 10 * MAX_TEXT_BYTES;
 
 /// How long a thread waits for another's instance before it tries again.
 const WAIT: Duration = Duration::from_micros(50);
+
+/// What `evaluate` returns.
+type Judged = (Result<wit::Decision, wit::EvaluateError>,);
 
 /// What a store carries.
 pub(crate) struct StoreState {
@@ -185,14 +189,32 @@ impl Guest<'_> {
         loaded(self.engine, answer)
     }
 
+    /// `evaluate`. Its type is compared with the interface's once for a component, not once
+    /// for an instance: it takes as long as a short evaluation.
+    #[expect(unsafe_code, reason = "the type is not compared again")]
+    fn evaluate<'a>(&mut self) -> wasmtime::Result<TypedFunc<(wit::Request<'a>,), Judged>> {
+        let Ready {
+            evaluate,
+            evaluate_checked,
+            ..
+        } = self.ready;
+        if evaluate_checked.load(Ordering::Relaxed)
+            && let Some(function) = self.instance.get_func(&mut self.store, *evaluate)
+        {
+            // SAFETY: this instance is of the component whose `evaluate` was found to have this
+            // type below, and a component's type is the same for all of its instances.
+            return Ok(unsafe { TypedFunc::new_unchecked(function) });
+        }
+        let function = self.instance.get_typed_func(&mut self.store, *evaluate)?;
+        evaluate_checked.store(true, Ordering::Relaxed);
+        Ok(function)
+    }
+
     fn judge(&mut self, request: &Request, usage: &mut Usage) -> Result<Decision, Fault> {
-        type Judged = (Result<wit::Decision, wit::EvaluateError>,);
-        let fuel = self.engine.limits().evaluate_fuel;
-        let fault = |error| classify(self.engine, Stage::Evaluate, &error);
-        let evaluate = self
-            .instance
-            .get_typed_func::<(wit::Request<'_>,), Judged>(&mut self.store, self.ready.evaluate)
-            .map_err(fault)?;
+        let engine = self.engine;
+        let fuel = engine.limits().evaluate_fuel;
+        let fault = |error| classify(engine, Stage::Evaluate, &error);
+        let evaluate = self.evaluate().map_err(fault)?;
         // One more than the limit. The engine looks at the fuel only where a function
         // or a loop begins, so that a guest may end with an overdrawn account and no
         // trap; with the one more, nothing left means that the limit was passed.

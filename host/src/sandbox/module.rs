@@ -5,6 +5,7 @@
 //! concerns a module that cannot be loaded.
 
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
@@ -289,6 +290,8 @@ pub(super) struct Ready {
     pub(super) pre: InstancePre<StoreState>,
     pub(super) load: ComponentExportIndex,
     pub(super) evaluate: ComponentExportIndex,
+    /// Whether an instance has shown that `evaluate` has the type of the interface.
+    pub(super) evaluate_checked: Arc<AtomicBool>,
 }
 
 /// Resolves imports and finds the exports. Their types are checked when the module is
@@ -316,6 +319,7 @@ pub(super) fn prepare(
     Ok(Ready {
         load: function("load")?,
         evaluate: function("evaluate")?,
+        evaluate_checked: Arc::default(),
         pre: pre.instance_pre().clone(),
     })
 }
