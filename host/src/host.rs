@@ -1,10 +1,15 @@
 //! The host: settings, packs, modules and gates brought together.
 
+mod governance;
+mod watch;
+
+pub use watch::{WatchError, Watcher};
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::Value;
 
 use crate::backend::{Attempt, Backend, MissingBackend, NativeLimits, NativeRuntime};
@@ -14,7 +19,7 @@ use crate::clock::{Clock, IdSource};
 use crate::config::{Config, Setting};
 use crate::digest::hex;
 use crate::fault::Fault;
-use crate::gates::{ReadinessReport, ReadinessSubject};
+use crate::gates::{ReadinessReport, ReadinessSubject, Reports};
 use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::pilot::{self, Evaluation, Gates, Stamps};
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicyError, PolicySource, TrustRegistry};
@@ -92,6 +97,8 @@ struct State {
     reference: OnceLock<Result<Module, Fault>>,
     runtime: OnceLock<Result<Runtime, Fault>>,
     readiness: OnceLock<Arc<ReadinessReport>>,
+    /// The reports as they were computed last.
+    reports: ArcSwapOption<Reports>,
     packs: ArcSwap<BTreeMap<String, Arc<Pack>>>,
     /// Held while a pack is being loaded, so that it is loaded once.
     loading: Mutex<()>,
@@ -213,6 +220,7 @@ impl State {
             reference: OnceLock::new(),
             runtime: OnceLock::new(),
             readiness: OnceLock::new(),
+            reports: ArcSwapOption::empty(),
             packs: ArcSwap::default(),
             loading: Mutex::default(),
         })

@@ -31,7 +31,7 @@ pub struct ReadinessSubject {
 }
 
 /// The digests of what is loaded; null where it is not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Digests {
     /// The fast path.
     pub runtime_sha256: Option<String>,
@@ -46,11 +46,12 @@ pub struct Digests {
 }
 
 /// `cavra.go-backend-pilot.readiness.v1`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct ReadinessReport {
     /// `cavra.go-backend-pilot.readiness.v1`.
     pub schema_version: &'static str,
     /// The pilot's mode.
+    #[schema(value_type = String)]
     pub mode: Mode,
     /// `disabled` when the mode is; else ready or needs_attention.
     pub status: ReportStatus,
