@@ -1,8 +1,10 @@
 //! The host: settings, packs, modules and gates brought together.
 
 mod governance;
+mod turn;
 mod watch;
 
+pub use turn::{Begun, OpenEvaluation, Turn};
 pub use watch::{WatchError, Watcher};
 
 use std::collections::BTreeMap;
@@ -12,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::Value;
 
-use crate::backend::{Attempt, Backend, MissingBackend, NativeLimits, NativeRuntime};
+use crate::backend::{Backend, MissingBackend, NativeLimits, NativeRuntime};
 use crate::builtin;
 use crate::cache::Cache;
 use crate::clock::{Clock, IdSource};
@@ -21,7 +23,7 @@ use crate::digest::hex;
 use crate::fault::Fault;
 use crate::gates::{ReadinessReport, ReadinessSubject, Reports};
 use crate::model::{DEFAULT_POLICY_PACK, Request};
-use crate::pilot::{self, Evaluation, Gates, Stamps};
+use crate::pilot::{Evaluation, Gates};
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicyError, PolicySource, TrustRegistry};
 use crate::sandbox::{Allocation, EngineError, Loader, MAX_MODULE_BYTES, Module, is_wasm};
 
@@ -145,21 +147,13 @@ impl Host {
     /// When no pack has the id that the request names, or the pack is unusable.
     /// Whatever goes wrong after that is in the answer.
     pub fn evaluate(&self, request: &Request) -> Result<Evaluation, HostError> {
-        let state = self.state.load();
-        let pack = state.pack(&request.policy_pack)?;
-        let fast_path = FastPath {
-            state: &state,
-            pack: &pack,
-        };
-        let stamps = Stamps::draw(&*self.base.clock, &*self.base.ids);
-        Ok(pilot::evaluate(
-            state.config.mode,
-            &*pack.reference,
-            &fast_path,
-            &**state,
-            request,
-            stamps,
-        ))
+        Ok(match self.begin(request)? {
+            Begun::Decided(answer) => answer,
+            Begun::Open(open) => {
+                let attempt = open.turn().run(request);
+                open.conclude(request, attempt)
+            }
+        })
     }
 
     /// Reads modules, policies and the registry anew, under new settings.
@@ -388,18 +382,6 @@ impl Gates for State {
 
     fn promoted(&self, _: &'static str) -> Option<(bool, Value)> {
         None
-    }
-}
-
-/// The fast path for one pack, opened when it is first asked.
-struct FastPath<'a> {
-    state: &'a State,
-    pack: &'a Pack,
-}
-
-impl Backend for FastPath<'_> {
-    fn evaluate(&self, request: &Request) -> Attempt {
-        self.state.fast_path(self.pack).evaluate(request)
     }
 }
 

@@ -7,6 +7,7 @@ mod module;
 mod output;
 mod policy;
 mod runtime;
+mod serve;
 mod settings;
 mod stream;
 mod tour;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::api::ServeError;
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, SettingFaults};
 use crate::host::{Host, HostError, Surroundings};
@@ -64,6 +66,8 @@ enum Command {
     /// Policy modules: look at a component before it is used
     #[command(subcommand)]
     Module(module::ModuleCommand),
+    /// The HTTP service: decisions and reports over HTTP, until it is told to stop
+    Serve(Box<serve::ServeArgs>),
     /// Watch an agent's day being judged, and what happens when a fast path misbehaves
     Tour(tour::TourArgs),
     /// Print a completion script for a shell
@@ -84,6 +88,8 @@ enum Failure {
     Host(HostError),
     #[error("{0}")]
     Output(#[from] std::io::Error),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     #[error("{0}")]
     Internal(String),
 }
@@ -119,7 +125,7 @@ impl Failure {
             Self::Settings(_) | Self::Input(_) => Exit::Usage,
             // Whoever read our output has seen enough.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Host(_) | Self::Output(_) | Self::Internal(_) => Exit::Failure,
+            Self::Host(_) | Self::Output(_) | Self::Serve(_) | Self::Internal(_) => Exit::Failure,
         }
     }
 }
@@ -153,6 +159,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Runtime(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Module(command) => command.run(),
+        Command::Serve(args) => args.run(),
         Command::Tour(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "cavra", &mut std::io::stdout());

@@ -140,6 +140,11 @@ impl ReadinessReport {
         }
     }
 
+    /// Whether the reference loads and has decided a probe.
+    pub fn reference_decided(&self) -> bool {
+        self.digests.reference_sha256.is_some()
+    }
+
     /// The code of the first check, other than the opt-in, that does not pass.
     pub fn obstacle(&self) -> Option<FallbackCode> {
         let check = self

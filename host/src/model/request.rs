@@ -27,7 +27,11 @@ pub enum RequestError {
         /// Where the first invalid sequence begins.
         offset: usize,
     },
-    /// The body is not JSON, not an object, or a field has the wrong type.
+    /// The body is JSON and not an object. What it is stands in no message: it may
+    /// be a secret.
+    #[error("the request is not valid: it must be a JSON object, not {0}")]
+    NotAnObject(&'static str),
+    /// The body is not JSON, or a field has the wrong type.
     #[error("the request is not valid: {0}")]
     Invalid(#[from] serde_json::Error),
 }
@@ -103,6 +107,11 @@ impl Request {
         let text = std::str::from_utf8(body).map_err(|e| RequestError::NotUtf8 {
             offset: e.valid_up_to(),
         })?;
+        if !text.trim_start().starts_with('{')
+            && let Ok(other) = serde_json::from_str::<Value>(text)
+        {
+            return Err(RequestError::NotAnObject(kind(&other)));
+        }
         Ok(serde_json::from_str(text)?)
     }
 

@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::backend::{Attempt, Backend, Usage};
 use crate::fault::{FallbackCode, Fault};
 use crate::gates::ReadinessReport;
-use crate::model::{Decision, Request, Severity, Verdict};
+use crate::model::{Decision, IssuedDecision, Request, Severity, Verdict};
 
 /// The rule of the decision that stands where there is no authority left.
 pub const REFERENCE_UNAVAILABLE: &str = "runtime.reference.unavailable";
@@ -74,25 +74,54 @@ pub fn evaluate(
     fast_path: &dyn Backend,
     gates: &dyn Gates,
     request: &Request,
-    mut stamps: Stamps,
+    stamps: Stamps,
 ) -> Evaluation {
+    match begin(mode, reference, gates, request, stamps) {
+        Begun::Decided(answer) => answer,
+        Begun::Open(open) => open.conclude(request, fast_path.evaluate(request)),
+    }
+}
+
+/// How far an evaluation came without the fast path.
+#[derive(Debug)]
+pub enum Begun {
+    /// To its end: the fast path is not to be asked.
+    Decided(Evaluation),
+    /// The fast path is to be asked.
+    Open(Open),
+}
+
+/// The first half of [`evaluate`]: the reference, mode and gates. A caller that
+/// cannot let one thread wait for the fast path asks it in its own time.
+pub fn begin(
+    mode: Mode,
+    reference: &dyn Backend,
+    gates: &dyn Gates,
+    request: &Request,
+    mut stamps: Stamps,
+) -> Begun {
     let Attempt { outcome, usage } = reference.evaluate(request);
     let decision = match outcome.and_then(|decision| checked(decision, request)) {
         Ok(decision) => decision,
-        Err(fault) => return no_authority(mode, &fault, usage, request, stamps),
+        Err(fault) => return Begun::Decided(no_authority(mode, &fault, usage, request, stamps)),
     };
-    let issued = stamps.issue(decision, request);
-    let mut answer = Evaluation::new(mode, &stamps, SelectedBackend::Python, Arc::clone(&issued));
-    answer.python_decision = Some(Arc::clone(&issued));
+    let reference = stamps.issue(decision, request);
+    let mut answer = Evaluation::new(mode, &stamps, SelectedBackend::Python, Arc::clone(&reference));
+    answer.python_decision = Some(Arc::clone(&reference));
     answer.sandbox.reference = Some(usage);
-    let mut pilot = Pilot {
-        mode,
-        request,
+    if mode == Mode::Disabled {
+        answer.fallback_code = Some(FallbackCode::Disabled);
+        "go backend pilot is disabled".clone_into(&mut answer.fallback_reason);
+        return Begun::Decided(answer);
+    }
+    if !gates_open(&mut answer, gates) {
+        return Begun::Decided(answer);
+    }
+    Begun::Open(Open {
         stamps,
+        reference,
         answer,
-    };
-    pilot.consider(&issued.decision, fast_path, gates);
-    pilot.answer
+    })
 }
 
 /// The decision, if it is about what was asked.
@@ -144,72 +173,76 @@ fn no_authority(
     answer
 }
 
-/// The way of one request after the reference has decided.
-struct Pilot<'a> {
-    mode: Mode,
-    request: &'a Request,
+fn gates_open(answer: &mut Evaluation, gates: &dyn Gates) -> bool {
+    let readiness = gates.readiness();
+    if let Some(code) = readiness.obstacle() {
+        answer.reports.readiness = Some(readiness);
+        answer.fall_back(code, "go backend readiness check failed");
+        return false;
+    }
+    if answer.backend_mode != Mode::Promoted {
+        return true;
+    }
+    for (key, code, reason) in PROMOTED_GATES {
+        let report = gates.promoted(key);
+        let ready = report.as_ref().is_some_and(|(ready, _)| *ready);
+        if let Some((_, report)) = report {
+            answer.reports.promoted.insert(key, report);
+        }
+        if !ready {
+            answer.fall_back(code, reason);
+            return false;
+        }
+    }
+    true
+}
+
+/// An evaluation in which the reference has decided and the fast path is to be asked.
+#[derive(Debug)]
+pub struct Open {
     stamps: Stamps,
+    reference: Arc<IssuedDecision>,
     answer: Evaluation,
 }
 
-impl Pilot<'_> {
-    fn consider(&mut self, reference: &Decision, fast_path: &dyn Backend, gates: &dyn Gates) {
-        if self.mode == Mode::Disabled {
-            self.answer.fallback_code = Some(FallbackCode::Disabled);
-            "go backend pilot is disabled".clone_into(&mut self.answer.fallback_reason);
-            return;
-        }
-        if !self.gates_open(gates) {
-            return;
-        }
-        let Attempt { outcome, usage } = fast_path.evaluate(self.request);
+impl Open {
+    /// The second half of [`evaluate`]: what the fast path's attempt at `request`
+    /// comes to.
+    pub fn conclude(mut self, request: &Request, attempt: Attempt) -> Evaluation {
+        let Attempt { outcome, usage } = attempt;
         self.answer.sandbox.fastpath = Some(usage);
         match outcome {
-            Ok(fast) => self.compare(reference, fast),
-            Err(fault) => self
-                .answer
-                .fall_back(fault.code(), format!("go runtime failed: {fault}")),
+            Ok(fast) => self.compare(request, fast),
+            Err(fault) => self.fail(&fault),
         }
+        self.answer
     }
 
-    fn gates_open(&mut self, gates: &dyn Gates) -> bool {
-        let readiness = gates.readiness();
-        if let Some(code) = readiness.obstacle() {
-            self.answer.reports.readiness = Some(readiness);
-            self.answer.fall_back(code, "go backend readiness check failed");
-            return false;
-        }
-        if self.mode != Mode::Promoted {
-            return true;
-        }
-        for (key, code, reason) in PROMOTED_GATES {
-            let report = gates.promoted(key);
-            let ready = report.as_ref().is_some_and(|(ready, _)| *ready);
-            if let Some((_, report)) = report {
-                self.answer.reports.promoted.insert(key, report);
-            }
-            if !ready {
-                self.answer.fall_back(code, reason);
-                return false;
-            }
-        }
-        true
+    /// The answer where the fast path was not asked in the end.
+    pub fn give_up(mut self, fault: &Fault) -> Evaluation {
+        self.fail(fault);
+        self.answer
     }
 
-    fn compare(&mut self, reference: &Decision, fast: Decision) {
+    fn fail(&mut self, fault: &Fault) {
+        self.answer
+            .fall_back(fault.code(), format!("go runtime failed: {fault}"));
+    }
+
+    fn compare(&mut self, request: &Request, fast: Decision) {
         const DIVERGED: &str = "go decision diverged from Python parity gate";
-        let differences = compare(reference, &fast, Strictness::Gate);
-        let elsewhere = off_subject(&fast, self.request);
+        let differences = compare(&self.reference.decision, &fast, Strictness::Gate);
+        let elsewhere = off_subject(&fast, request);
         let agree = differences.is_empty() && elsewhere.is_none();
         self.answer.parity_match = Some(agree);
         self.answer.parity_diff = Some(differences);
-        let issued = self.stamps.issue(fast, self.request);
+        let issued = self.stamps.issue(fast, request);
         self.answer.go_decision = Some(Arc::clone(&issued));
         if elsewhere.is_some() {
             self.answer.fall_back(FallbackCode::OutputInvalid, DIVERGED);
         } else if !agree {
             self.answer.fall_back(FallbackCode::ParityMismatch, DIVERGED);
-        } else if self.mode != Mode::Shadow {
+        } else if self.answer.backend_mode != Mode::Shadow {
             self.answer.selected_backend = SelectedBackend::Go;
             self.answer.effective_decision = issued;
         }

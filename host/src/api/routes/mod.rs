@@ -1,0 +1,5 @@
+//! The routes, one file a group.
+
+pub(super) mod evaluate;
+pub(super) mod probes;
+pub(super) mod reports;
