@@ -10,7 +10,7 @@ use serde::Serialize;
 macro_rules! fallback_codes {
     ($($variant:ident $word:literal $meaning:literal,)*) => {
         /// Why the fast path's answer was not used.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum FallbackCode {
             $(#[doc = $meaning] $variant,)*

@@ -20,6 +20,7 @@ mod native;
 mod packs;
 mod parity;
 mod reload;
+mod service;
 mod settings;
 mod stream;
 

@@ -13,11 +13,13 @@
 
 mod answer;
 mod body;
+mod described;
 mod openapi;
 mod phase;
 mod problem;
 mod router;
 mod routes;
+mod schema;
 mod server;
 mod warm;
 pub mod workers;
@@ -31,6 +33,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::gates::ApiAccess;
 use crate::host::Host;
 use workers::Workers;
 
@@ -42,6 +45,8 @@ pub struct App {
     pub workers: Workers,
     /// Where the service is between its start and its end.
     pub phase: Phase,
+    /// Who may call: what the production report tells.
+    pub access: ApiAccess,
     /// How many batches are judged at once.
     batches: Semaphore,
     /// How many reports are made at once.
@@ -50,8 +55,9 @@ pub struct App {
 
 impl App {
     /// The state of a service whose `workers` judge with `host`.
-    pub fn new(host: Arc<Host>, workers: Workers) -> Self {
+    pub fn new(host: Arc<Host>, workers: Workers, access: ApiAccess) -> Self {
         Self {
+            access,
             batches: Semaphore::new(workers.places()),
             reports: Semaphore::new(MAX_REPORTS),
             phase: Phase::default(),

@@ -4,9 +4,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::answer;
+use super::problem::ProblemDocument;
 
 /// Where it is.
 pub(super) const PATH: &str = "/openapi.json";
@@ -40,5 +42,10 @@ pub(super) fn head() -> OpenApi {
         ))
         .license(Some(license))
         .build();
-    OpenApiBuilder::new().info(info).build()
+    let problem = (ProblemDocument::name(), ProblemDocument::schema());
+    let components = ComponentsBuilder::new().schema(problem.0, problem.1).build();
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(components))
+        .build()
 }

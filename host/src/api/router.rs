@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{App, Problem, ProblemKind, answer, openapi, routes};
+use super::{App, Problem, ProblemKind, openapi, routes};
 
 /// The service, and the OpenAPI document of what it answers.
 pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
@@ -43,6 +43,7 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
 fn described() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(openapi::head())
         .merge(routes::evaluate::routes())
+        .merge(routes::batch::routes())
         .merge(routes::reports::routes())
         .merge(routes::probes::routes())
 }

@@ -11,6 +11,7 @@ use super::{Exit, Failure, open_host, output};
 use crate::api::workers::{Size, Workers};
 use crate::api::{App, Ended, Serve, Transport};
 use crate::config::{Config, ServiceConfig};
+use crate::gates::ApiAccess;
 use crate::sandbox::Allocation;
 
 #[derive(Debug, Args)]
@@ -49,7 +50,12 @@ async fn serve(config: Config, cores: usize) -> Result<Exit, Failure> {
     .await?;
     let host = Arc::new(open_host(config, Allocation::Pooled(size.sandboxes()))?);
     let workers = Workers::start(Arc::clone(&host), size)?;
-    let app = Arc::new(App::new(host, workers));
+    let access = if listening.addr().ip().is_loopback() {
+        ApiAccess::Loopback
+    } else {
+        ApiAccess::Open
+    };
+    let app = Arc::new(App::new(host, workers, access));
     output::text(&format!("listening on http://{}", listening.addr()))?;
     let mut told = async || told_to_stop(&mut terminate, &mut interrupt).await;
     let (stop, stopped) = tokio::sync::oneshot::channel();

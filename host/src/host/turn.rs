@@ -7,7 +7,7 @@ use super::{Host, HostError, Pack, State};
 use crate::backend::Attempt;
 use crate::fault::Fault;
 use crate::model::Request;
-use crate::pilot::{self, Evaluation, Mode, Stamps};
+use crate::pilot::{self, Evaluation, Gates, Mode, Stamps};
 
 /// How far an evaluation came without the fast path.
 #[derive(Debug)]

@@ -12,6 +12,35 @@ use super::{DEFAULT_POLICY_PACK, Identity, trim};
 /// The largest request body: 64 KiB.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
+/// The fields of a request that have a meaning, and what it is. `action_type` must be
+/// there; all are texts without NUL.
+pub const REQUEST_FIELDS: [(&str, &str); 12] = [
+    (
+        "action_type",
+        "`read_file`, `write_file`, `execute_command`, `git_operation`, `mcp_tool_call`, `pull_request`; any other word is an unknown action.",
+    ),
+    (
+        "target",
+        "A path, a command line, a git ref, an MCP server, or free text.",
+    ),
+    ("operation", "What is asked of the target."),
+    (
+        "requested_operation",
+        "An older name of `operation`, which wins over it.",
+    ),
+    (
+        "policy_pack",
+        "The pack to judge by; absent or empty: `cavra-ai-agent-baseline`.",
+    ),
+    ("server", "MCP: the server; absent: `target`."),
+    ("tool", "MCP: the tool; absent: `unknown`."),
+    ("capability", "MCP: the capability."),
+    ("workspace", "The absolute path of the agent's workspace."),
+    ("session_id", "The session; absent or empty: `local`."),
+    ("agent_id", "The agent; absent or empty: `unknown-agent`."),
+    ("actor", "The actor; absent or empty: `ai-agent`."),
+];
+
 /// A request that no evaluator was asked about.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {

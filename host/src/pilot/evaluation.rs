@@ -15,7 +15,7 @@ use crate::model::{Decision, Identity, IssuedDecision, Request, Stamp};
 
 /// Whose decision is used. The words are the contract's: `python` is the
 /// reference, `go` the fast path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SelectedBackend {
     /// The reference.
@@ -74,7 +74,7 @@ impl Stamps {
 }
 
 /// What each backend was and used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Sandbox {
     /// The reference.
     pub reference: Option<Usage>,
@@ -94,7 +94,7 @@ pub struct Reports {
 }
 
 /// The answer to one request.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Evaluation {
     /// `cavra.go-backend-pilot.evaluation.v1`.
     pub schema_version: &'static str,
@@ -124,6 +124,7 @@ pub struct Evaluation {
     pub sandbox: Sandbox,
     /// Reports that were made on the way.
     #[serde(flatten)]
+    #[schema(ignore)]
     pub reports: Reports,
 }
 

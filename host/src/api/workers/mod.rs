@@ -27,7 +27,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError, oneshot};
 use tokio::time::Instant;
 
 use crate::fault::Fault;
@@ -91,6 +91,8 @@ pub struct Workers {
     queue: Arc<Queue>,
     /// One permit for each request that may wait for a thread.
     room: Arc<Semaphore>,
+    /// How much of that room batches may fill together.
+    batches: Semaphore,
     /// One permit for each fast path that may run.
     places: Arc<Semaphore>,
     /// One permit for each evaluation that may wait for a place.
@@ -118,6 +120,7 @@ impl Workers {
             size,
             queue: Arc::clone(&queue),
             room: Arc::new(Semaphore::new(size.queue.get())),
+            batches: Semaphore::new(size.queue.get().div_ceil(8)),
             places: Arc::new(Semaphore::new(size.places.get())),
             turns: Arc::new(Semaphore::new(size.queue.get())),
             loader: Semaphore::new(1),
@@ -166,6 +169,7 @@ impl Workers {
         if !self.host.is_prepared(&request.policy_pack) {
             self.prepare(request.policy_pack.clone(), patience).await?;
         }
+        let batch = self.part_of_batch(patience).await?;
         let room = self.room(patience).await?;
         let host = Arc::clone(&self.host);
         let places = Arc::clone(&self.places);
@@ -173,9 +177,19 @@ impl Workers {
             drop(room);
             begin(&host, places, request)
         });
-        match done.await.ok_or(Refused::Lost)?? {
+        let done = done.await.ok_or(Refused::Lost)??;
+        drop(batch);
+        match done {
             Done::Answer(answer) => Ok(answer),
             Done::NoPlace(open, request) => self.in_turn(open, request).await,
+        }
+    }
+
+    /// A part of a batch waits until the batches leave it some of the room.
+    async fn part_of_batch(&self, patience: Patience) -> Result<Option<SemaphorePermit<'_>>, Refused> {
+        match patience {
+            Patience::None => Ok(None),
+            Patience::Batch => Ok(Some(self.batches.acquire().await.map_err(|_| Refused::Lost)?)),
         }
     }
 
@@ -199,6 +213,7 @@ impl Workers {
     /// Loads what a request for this pack needs, one pack at a time. Holds a place in
     /// the queue as long, so that no more wait here than there.
     async fn prepare(&self, pack: String, patience: Patience) -> Result<(), Refused> {
+        let _batch = self.part_of_batch(patience).await?;
         let _room = self.room(patience).await?;
         let _loader = self.loader.acquire().await.map_err(|_| Refused::Lost)?;
         if self.host.is_prepared(&pack) {
