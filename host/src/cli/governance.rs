@@ -90,7 +90,9 @@ fn told(error: &dyn std::fmt::Display) -> Failure {
 fn with_defaults(mut settings: SettingsArgs) -> Result<SettingsArgs, Failure> {
     let config = settings.config()?;
     if config.runtime_path.is_empty() {
-        settings.0.insert(Setting::RuntimePath, "builtin:fastpath".to_owned());
+        settings
+            .0
+            .insert(Setting::RuntimePath, "builtin:fastpath".to_owned());
     }
     if config.policy_path.is_empty() {
         settings.0.insert(Setting::PolicyPath, "auto".to_owned());
@@ -177,7 +179,11 @@ fn environment(out: &Path, config: &Config) -> String {
         (Setting::RegistryPath, config.registry_path.clone()),
         (
             Setting::PolicyDir,
-            config.policy_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default(),
+            config
+                .policy_dir
+                .as_ref()
+                .map(|dir| dir.display().to_string())
+                .unwrap_or_default(),
         ),
         (Setting::ReferenceModule, config.reference_module.clone()),
     ] {
@@ -246,7 +252,12 @@ fn check(args: CheckArgs) -> Result<Exit, Failure> {
             .collect();
         let gates: serde_json::Map<_, _> = ReportKind::ALL
             .iter()
-            .map(|kind| (kind.route().to_owned(), reports.get(*kind).status().as_str().into()))
+            .map(|kind| {
+                (
+                    kind.route().to_owned(),
+                    reports.get(*kind).status().as_str().into(),
+                )
+            })
             .collect();
         output::json(&json!({ "valid": valid, "documents": told, "reports": gates }))?;
     } else {
@@ -260,7 +271,9 @@ fn folder(dir: &Path) -> Result<Vec<(Setting, PathBuf)>, Failure> {
     let mut found = Vec::new();
     for kind in DocumentKind::ALL {
         let flat = dir.join(kind.file());
-        let path = Some(place(dir, kind)).filter(|path| path.exists()).unwrap_or(flat);
+        let path = Some(place(dir, kind))
+            .filter(|path| path.exists())
+            .unwrap_or(flat);
         if path.exists() {
             found.push((kind.setting(), path));
         }
@@ -292,7 +305,10 @@ fn show(documents: &[&DocumentFaults], reports: &Reports) -> Result<(), Failure>
     let mut gates = output::table(&["report", "status"]);
     for kind in ReportKind::ALL {
         let status = reports.get(kind).status();
-        gates.add_row(vec![kind.route().into(), output::mark(status.as_str(), status.is_ready())]);
+        gates.add_row(vec![
+            kind.route().into(),
+            output::mark(status.as_str(), status.is_ready()),
+        ]);
     }
     if documents.is_empty() {
         output::text("no document is set; `cavra governance scaffold` writes a set-up to begin from")?;

@@ -16,7 +16,11 @@ use crate::model::{MAX_REQUEST_BYTES, Request};
 /// its place, and the rest go on.
 pub(super) fn run(host: &Arc<Host>, check: bool) -> Result<Exit, Failure> {
     // A stream can be long: a gate that closes closes for the rest of it.
-    let _watcher = if host.is_promoted() { Some(host.watch()?) } else { None };
+    let _watcher = if host.is_promoted() {
+        Some(host.watch()?)
+    } else {
+        None
+    };
     let mut input = io::BufReader::with_capacity(256 * 1024, io::stdin().lock());
     let mut output = io::BufWriter::with_capacity(256 * 1024, io::stdout().lock());
     let mut line = Vec::new();

@@ -14,7 +14,7 @@ const NANOS_A_DAY: f64 = 86_400e9;
 
 /// The pattern that JSON Schemas give for a date. It is as strict as a pattern can
 /// be; the days of a month are the parser's affair.
-pub(crate) const PATTERN: &str = "^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]+)?)?)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?$";
+pub(crate) const PATTERN: &str = "^([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]+)?)?)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?$";
 
 /// A point in time, to the nanosecond, from year 1 to the end of year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +65,10 @@ impl Moment {
     /// The last moment of year 9999.
     fn end() -> Self {
         let days = days_since_epoch(Date::MAX).saturating_add(1);
-        Self(days.saturating_mul(SECONDS_A_DAY * NANOS_A_SECOND).saturating_sub(1))
+        Self(
+            days.saturating_mul(SECONDS_A_DAY * NANOS_A_SECOND)
+                .saturating_sub(1),
+        )
     }
 }
 
@@ -93,7 +96,9 @@ fn epoch() -> DateTime {
 }
 
 fn days_since_epoch(date: Date) -> i128 {
-    let since = date.to_datetime(jiff::civil::Time::midnight()).duration_since(epoch());
+    let since = date
+        .to_datetime(jiff::civil::Time::midnight())
+        .duration_since(epoch());
     i128::from(since.as_secs()).div_euclid(SECONDS_A_DAY)
 }
 

@@ -99,10 +99,13 @@ impl<'a> Four<'a> {
 
     /// A bundle's target is a CI runner of the endpoint deployment.
     fn relate_bundles(&mut self) {
-        let Some(bundles) = self.bundles.counting() else { return };
+        let Some(bundles) = self.bundles.counting() else {
+            return;
+        };
         let Some(endpoint) = self.endpoint.counting() else {
             let problem = "refer to targets of the endpoint deployment, which is not valid";
-            self.bundles.fault("/runner_bundles".to_owned(), problem.to_owned());
+            self.bundles
+                .fault("/runner_bundles".to_owned(), problem.to_owned());
             return;
         };
         let runners: BTreeSet<&Text> = endpoint.targets(Surface::CiRunner).collect();
@@ -120,7 +123,9 @@ impl<'a> Four<'a> {
 
     /// There is a policy for every channel, and none for another.
     fn relate_policies(&mut self) {
-        let Some(updater) = self.updater.counting() else { return };
+        let Some(updater) = self.updater.counting() else {
+            return;
+        };
         let Some(channels) = self.channels.counting() else {
             let problem = "refer to the workstation channels, which are not valid";
             self.updater.fault("/policies".to_owned(), problem.to_owned());
@@ -162,7 +167,10 @@ impl DeploymentReport {
         let package = match documents.package_dir {
             PackageDir::Unset => Ok("no package directory is configured"),
             PackageDir::There => Ok("the package directory is there"),
-            PackageDir::Missing => Err(format!("there is no such directory; mend {}", Setting::PackageDir)),
+            PackageDir::Missing => Err(format!(
+                "there is no such directory; mend {}",
+                Setting::PackageDir
+            )),
         };
         let checks = vec![
             Check::new("go_deployment_metadata_configured", metadata),
@@ -179,7 +187,11 @@ impl DeploymentReport {
         };
         let targets = |surface| {
             let endpoint = four.endpoint.counting();
-            clip_all(endpoint.into_iter().flat_map(|endpoint| endpoint.targets(surface)))
+            clip_all(
+                endpoint
+                    .into_iter()
+                    .flat_map(|endpoint| endpoint.targets(surface)),
+            )
         };
         Self {
             schema_version: ReportKind::Deployment.schema_version(),

@@ -88,7 +88,10 @@ impl DrillHistoryReport {
         let drills = history.model().and_then(|it| it.drills.given());
         let in_time = drills.is_some_and(|drills| recovered_in_time(&mut history, drills));
         // That time has passed takes nothing from what the document says.
-        let counting = history.counting().and(drills).map(|drills| drills.latest_at.moment);
+        let counting = history
+            .counting()
+            .and(drills)
+            .map(|drills| drills.latest_at.moment);
         let age = drills.map(|drills| loaded.now.days_after(drills.latest_at.moment));
         if let (Some(drills), Some(age)) = (drills, age) {
             judge_age(&mut history, drills, age, config.drill_max_age_days);
@@ -98,18 +101,20 @@ impl DrillHistoryReport {
             let pointer = drills.map_or("/drills".to_owned(), |it| format!("{}{field}", it.pointer()));
             history.at(&[&pointer]).map(|()| passes.to_owned())
         };
-        let recovery = told("/recovery_minutes", "").and_then(|_| {
-            told(
-                "/max_recovery_minutes",
-                "recovery took no longer than it may",
-            )
-        });
+        let recovery = told("/recovery_minutes", "")
+            .and_then(|_| told("/max_recovery_minutes", "recovery took no longer than it may"));
         let fallback = told("/fallback_verified", "the fallback was seen to work");
-        let fresh = told("/executed_at", "the latest drill is neither too old nor in the future");
+        let fresh = told(
+            "/executed_at",
+            "the latest drill is neither too old nor in the future",
+        );
         let checks = vec![
             asked.check("go_rollback_drill_history_requested"),
             history.validity("go_rollback_drill_history_file"),
-            Check::new("go_rollback_drill_latest_passed", told("/status", "the latest drill passed")),
+            Check::new(
+                "go_rollback_drill_latest_passed",
+                told("/status", "the latest drill passed"),
+            ),
             Check::new(
                 "go_rollback_drill_disabled_target",
                 told("/target_mode", "the latest drill went back to `disabled`"),
@@ -142,7 +147,11 @@ impl DrillHistoryReport {
 /// Whether recovery took no longer than it may; a fault if it did.
 fn recovered_in_time(history: &mut Judged<'_, DrillHistory>, drills: &Drills) -> bool {
     let taken = drills.latest.recovery_minutes.given().map(|minutes| minutes.0);
-    let limit = drills.latest.max_recovery_minutes.given().map(|minutes| minutes.0);
+    let limit = drills
+        .latest
+        .max_recovery_minutes
+        .given()
+        .map(|minutes| minutes.0);
     let (Some(taken), Some(limit)) = (taken, limit) else {
         return false;
     };
@@ -174,7 +183,11 @@ fn judge_age(history: &mut Judged<'_, DrillHistory>, drills: &Drills, age: f64, 
 fn summary(history: &Judged<'_, DrillHistory>) -> HistorySummary {
     let shown = history.told();
     let drills = shown.and_then(|it| it.drills.given());
-    let latest = |field: &str| drills.map_or(String::new(), |it| history.text_at(&format!("{}/{field}", it.pointer())));
+    let latest = |field: &str| {
+        drills.map_or(String::new(), |it| {
+            history.text_at(&format!("{}/{field}", it.pointer()))
+        })
+    };
     let drill = drills.map(|drills| &drills.latest);
     let refs = drill.and_then(|it| it.evidence_refs.given());
     HistorySummary {

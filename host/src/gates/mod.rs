@@ -16,6 +16,9 @@ mod report;
 mod rollback;
 mod scaffold;
 
+#[cfg(test)]
+mod tests;
+
 pub use deployment::{DeploymentReport, MetadataFaults, MetadataPaths};
 pub use document::{DocumentKind, Documents};
 pub use drill_history::{DrillHistoryReport, HistorySummary};
@@ -175,7 +178,8 @@ fn notes(kind: ReportKind, status: ReportStatus, documents_are_set: bool) -> Vec
     };
     let next = match status {
         ReportStatus::NotRequested | ReportStatus::NotConfigured | ReportStatus::Disabled => {
-            "Nobody asks for this report: it counts in mode promoted, or once its documents are set.".to_owned()
+            "Nobody asks for this report: it counts in mode promoted, or once its documents are set."
+                .to_owned()
         }
         ReportStatus::Ready => "Nothing needs to be done.".to_owned(),
         ReportStatus::DueSoon => "Make the next rollback drill before it is due, and record it.".to_owned(),

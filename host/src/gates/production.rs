@@ -95,7 +95,8 @@ impl ProductionReport {
     }
 }
 
-const NO_EVIDENCE_STORE: &str = "this release writes no evidence log, so what was decided cannot be proved later";
+const NO_EVIDENCE_STORE: &str =
+    "this release writes no evidence log, so what was decided cannot be proved later";
 
 /// A check about a report, and the statuses that it accepts.
 type Gate = (&'static str, ReportKind, fn(ReportStatus, Mode) -> bool);
@@ -104,16 +105,30 @@ const GATES: [Gate; 7] = [
     ("go_backend_pilot", ReportKind::Readiness, |status, _| {
         matches!(status, ReportStatus::Disabled | ReportStatus::Ready)
     }),
-    ("go_backend_deployment_paths", ReportKind::Deployment, |status, mode| {
-        status == ReportStatus::Ready || (mode == Mode::Disabled && status == ReportStatus::NotConfigured)
-    }),
+    (
+        "go_backend_deployment_paths",
+        ReportKind::Deployment,
+        |status, mode| {
+            status == ReportStatus::Ready || (mode == Mode::Disabled && status == ReportStatus::NotConfigured)
+        },
+    ),
     ("go_backend_promotion_gate", ReportKind::Promotion, unless_asked),
     ("go_backend_rollback_controls", ReportKind::Rollback, unless_asked),
-    ("go_backend_rollback_rehearsal", ReportKind::Rehearsal, unless_asked),
-    ("go_backend_rollback_drill_history", ReportKind::DrillHistory, unless_asked),
-    ("go_backend_rollback_drill_schedule", ReportKind::DrillSchedule, |status, mode| {
-        status == ReportStatus::DueSoon || unless_asked(status, mode)
-    }),
+    (
+        "go_backend_rollback_rehearsal",
+        ReportKind::Rehearsal,
+        unless_asked,
+    ),
+    (
+        "go_backend_rollback_drill_history",
+        ReportKind::DrillHistory,
+        unless_asked,
+    ),
+    (
+        "go_backend_rollback_drill_schedule",
+        ReportKind::DrillSchedule,
+        |status, mode| status == ReportStatus::DueSoon || unless_asked(status, mode),
+    ),
 ];
 
 fn unless_asked(status: ReportStatus, _: Mode) -> bool {
@@ -132,7 +147,9 @@ fn trust(mode: Mode) -> Result<&'static str, &'static str> {
     if mode == Mode::Disabled {
         Ok("the mode is disabled, so no module beside the reference is loaded")
     } else {
-        Err("this release verifies no signatures of modules; the digests in the readiness report say what is loaded")
+        Err(
+            "this release verifies no signatures of modules; the digests in the readiness report say what is loaded",
+        )
     }
 }
 

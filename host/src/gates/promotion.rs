@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::document::promotion::{Approved, PromotionEvidence, approval_id};
 use super::document::{Fault, Judged, Model, clip, clip_all};
 use super::{
-    Check, DeploymentReport, ReadinessReport, ReportKind, ReportStatus, Signature, conclude, notes, requested, setting,
+    Check, DeploymentReport, ReadinessReport, ReportKind, ReportStatus, Signature, conclude, notes,
+    requested, setting,
 };
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
@@ -77,7 +78,10 @@ impl PromotionReport {
             if status == ReportStatus::Ready {
                 Ok(format!("{what} is ready"))
             } else {
-                Err(format!("{what} is {}; see `cavra runtime {command}`", status.as_str()))
+                Err(format!(
+                    "{what} is {}; see `cavra runtime {command}`",
+                    status.as_str()
+                ))
             }
         };
         let checks = vec![
@@ -88,7 +92,11 @@ impl PromotionReport {
             ),
             Check::new(
                 "go_deployment_ready",
-                other("the deployment", deployment.status, ReportKind::Deployment.command()),
+                other(
+                    "the deployment",
+                    deployment.status,
+                    ReportKind::Deployment.command(),
+                ),
             ),
             evidence.validity("go_parity_evidence"),
             Check::new("go_promotion_approval", approval.clone()),
@@ -132,9 +140,10 @@ pub(super) fn approval<T: Model>(
     document.exactly_at("/approval")?;
     match document.model().map_or(Approved::No, of) {
         Approved::Yes => Ok("it says that it is approved".to_owned()),
-        Approved::No => {
-            Err("nobody says that it is approved: `/approved` is not true, `/approval/status` not `approved`".to_owned())
-        }
+        Approved::No => Err(
+            "nobody says that it is approved: `/approved` is not true, `/approval/status` not `approved`"
+                .to_owned(),
+        ),
         Approved::Denied => Err("it says that it is not approved, and a denial wins".to_owned()),
     }
 }

@@ -130,7 +130,12 @@ impl Reports {
         };
         let plan = documents.plan.judge(&loaded);
         let deployment = DeploymentReport::new(config, documents, &loaded);
-        let promotion = PromotionReport::new(config, &readiness, &deployment, &documents.promotion.judge(&loaded));
+        let promotion = PromotionReport::new(
+            config,
+            &readiness,
+            &deployment,
+            &documents.promotion.judge(&loaded),
+        );
         let rollback = RollbackReport::new(config, &readiness, &plan);
         let rehearsal = RehearsalReport::new(config, &plan, documents.rehearsal.judge(&loaded));
         let (history, latest) = DrillHistoryReport::new(config, documents.history.judge(&loaded), &loaded);
@@ -175,10 +180,26 @@ impl Reports {
                 Report::Deployment(it) => {
                     let (paths, faults) = (&it.metadata_paths, &it.metadata_faults);
                     documents.extend([
-                        of(DocumentKind::EndpointDeployment, &paths.endpoint_deployment, &faults.endpoint_deployment),
-                        of(DocumentKind::CiRunnerBundles, &paths.ci_runner_bundles, &faults.ci_runner_bundles),
-                        of(DocumentKind::WorkstationChannels, &paths.channel_manifest, &faults.channel_manifest),
-                        of(DocumentKind::UpdaterPolicy, &paths.updater_policy, &faults.updater_policy),
+                        of(
+                            DocumentKind::EndpointDeployment,
+                            &paths.endpoint_deployment,
+                            &faults.endpoint_deployment,
+                        ),
+                        of(
+                            DocumentKind::CiRunnerBundles,
+                            &paths.ci_runner_bundles,
+                            &faults.ci_runner_bundles,
+                        ),
+                        of(
+                            DocumentKind::WorkstationChannels,
+                            &paths.channel_manifest,
+                            &faults.channel_manifest,
+                        ),
+                        of(
+                            DocumentKind::UpdaterPolicy,
+                            &paths.updater_policy,
+                            &faults.updater_policy,
+                        ),
                     ]);
                 }
                 Report::Promotion(it) => {
@@ -186,7 +207,11 @@ impl Reports {
                     documents.push(of(DocumentKind::PromotionEvidence, path, &it.evidence.faults));
                 }
                 Report::Rollback(it) => {
-                    documents.push(of(DocumentKind::RollbackPlan, &it.rollback_plan_path, &it.rollback.faults));
+                    documents.push(of(
+                        DocumentKind::RollbackPlan,
+                        &it.rollback_plan_path,
+                        &it.rollback.faults,
+                    ));
                 }
                 Report::Rehearsal(it) => {
                     let path = &it.rollback_rehearsal_path;

@@ -9,7 +9,9 @@ use super::document::rollback::RollbackPlan;
 use super::document::shape::RollbackControls;
 use super::document::{Fault, Judged, clip, clip_all};
 use super::promotion::approval;
-use super::{Check, ReadinessReport, ReportKind, ReportStatus, Signature, conclude, notes, requested, setting};
+use super::{
+    Check, ReadinessReport, ReportKind, ReportStatus, Signature, conclude, notes, requested, setting,
+};
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
 
@@ -107,7 +109,12 @@ impl RollbackReport {
                     .unwrap_or_default(),
                 target_mode: plan.text("target_mode"),
                 missing_controls: missing.into_iter().map(str::to_owned).collect(),
-                evidence_refs: clip_all(shown.into_iter().flat_map(|it| it.evidence_refs.given()).flatten()),
+                evidence_refs: clip_all(
+                    shown
+                        .into_iter()
+                        .flat_map(|it| it.evidence_refs.given())
+                        .flatten(),
+                ),
                 rollback_steps: clip_all(steps.into_iter().flat_map(|steps| &steps.0)),
                 max_recovery_minutes: shown
                     .and_then(|it| it.max_recovery_minutes.given())

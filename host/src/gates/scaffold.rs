@@ -8,15 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use super::Digests;
 use super::date::Moment;
 use super::document::deployment::{
-    Channel, ChannelPolicy, CiRunnerBundles, EndpointDeployment, RequiredOutputs, RunnerBundle, Target, UpdaterPolicy,
-    WorkstationChannels, WorkstationTarget,
+    Channel, ChannelPolicy, CiRunnerBundles, EndpointDeployment, RequiredOutputs, RunnerBundle, Target,
+    UpdaterPolicy, WorkstationChannels, WorkstationTarget,
 };
 use super::document::drills::{Drill, DrillHistory, DrillSchedule, Drills};
 use super::document::promotion::{Approval, PromotionEvidence};
 use super::document::rollback::{RollbackPlan, RollbackRehearsal};
 use super::document::shape::{
-    Active, AnyList, AnyObject, Anything, ChannelsName, Date, Disabled, EndpointDeploymentName, False, Field, Flag,
-    NonEmpty, ObjectOrList, Pass, Positive, Ready, RollbackControls, RunnerControls, Surface, Text, True,
+    Active, AnyList, AnyObject, Anything, ChannelsName, Date, Disabled, EndpointDeploymentName, False, Field,
+    Flag, NonEmpty, ObjectOrList, Pass, Positive, Ready, RollbackControls, RunnerControls, Surface, Text,
+    True,
 };
 use super::document::{DocumentKind, Subject};
 
@@ -136,7 +137,11 @@ impl Scaffold<'_> {
     fn rehearsal(&self) -> RollbackRehearsal {
         RollbackRehearsal {
             status: Pass::Only.into(),
-            plan_approval_id: if self.approved { Text::from(PLAN_APPROVAL).into() } else { Field::Absent },
+            plan_approval_id: if self.approved {
+                Text::from(PLAN_APPROVAL).into()
+            } else {
+                Field::Absent
+            },
             simulated: True::Only.into(),
             fallback_verified: True::Only.into(),
             recovery_minutes: Positive(self.recovery_minutes).into(),
@@ -228,7 +233,8 @@ fn bundles() -> CiRunnerBundles {
             platform: Text::from(PLATFORM).into(),
             deployment_target: Text::from(CI_TARGET).into(),
             runtime_binary: Text::from(BINARY).into(),
-            required_outputs: RequiredOutputs(texts(&["out/release-governance-evidence-verification.json"])).into(),
+            required_outputs: RequiredOutputs(texts(&["out/release-governance-evidence-verification.json"]))
+                .into(),
         }])
         .into(),
     }

@@ -40,8 +40,18 @@ impl PartialEq for Look {
         match (self, other) {
             (Self::Hidden, Self::Hidden) | (Self::Directory, Self::Directory) => true,
             (
-                Self::File { identity, size, times, settled },
-                Self::File { identity: other_identity, size: other_size, times: other_times, settled: other_settled },
+                Self::File {
+                    identity,
+                    size,
+                    times,
+                    settled,
+                },
+                Self::File {
+                    identity: other_identity,
+                    size: other_size,
+                    times: other_times,
+                    settled: other_settled,
+                },
             ) => {
                 *settled
                     && *other_settled
@@ -58,7 +68,11 @@ impl Files {
     /// The files of modules, policies and the registry.
     pub(super) fn of_code(config: &Config) -> Self {
         let mut paths = Vec::new();
-        for setting in [&config.runtime_path, &config.reference_module, &config.registry_path] {
+        for setting in [
+            &config.runtime_path,
+            &config.reference_module,
+            &config.registry_path,
+        ] {
             if !setting.is_empty() && !setting.starts_with("builtin:") {
                 paths.push(PathBuf::from(setting));
             }
@@ -121,7 +135,9 @@ impl Files {
                         directories.insert(parent);
                     }
                 }
-                let Ok(target) = std::fs::read_link(&path) else { break };
+                let Ok(target) = std::fs::read_link(&path) else {
+                    break;
+                };
                 path = match parent(&path) {
                     Some(parent) => parent.join(target),
                     None => target,
@@ -133,7 +149,10 @@ impl Files {
 }
 
 impl Look {
-    #[expect(clippy::cast_precision_loss, reason = "seconds to some microseconds are enough")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds to some microseconds are enough"
+    )]
     fn of(path: &Path, now: f64) -> Self {
         match std::fs::metadata(path) {
             Err(_) => Self::Hidden,
@@ -151,7 +170,11 @@ impl Look {
 /// The directory that a path lies in.
 fn parent(path: &Path) -> Option<PathBuf> {
     let parent = path.parent()?;
-    Some(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() })
+    Some(if parent.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        parent.to_owned()
+    })
 }
 
 /// What is in a directory; nothing if it is none.

@@ -10,7 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::files::Files;
 use super::{Host, HostError, State, module_bytes};
 use crate::digest::sha256_hex;
-use crate::gates::{ApiAccess, Digests, Documents, ProductionReport, ReadinessReport, Report, ReportKind, Reports};
+use crate::gates::{
+    ApiAccess, Digests, Documents, ProductionReport, ReadinessReport, Report, ReportKind, Reports,
+};
 use crate::pilot::{Gates, Mode};
 
 /// How long reports hold although time passes: a gate closes within a second.
@@ -42,7 +44,11 @@ impl Host {
     /// Whether this is fit for production.
     pub fn production_readiness(&self, access: ApiAccess) -> ProductionReport {
         let state = self.state.load();
-        let packs = state.catalog.ids().map(|ids| ids.len()).map_err(|e| e.to_string());
+        let packs = state
+            .catalog
+            .ids()
+            .map(|ids| ids.len())
+            .map_err(|e| e.to_string());
         let reports = state.make_reports(self.base.clock.now());
         ProductionReport::new(state.config.mode, &reports, packs, access)
     }
@@ -101,7 +107,9 @@ impl State {
     fn current_reports(&self, now: Timestamp) -> Arc<Reports> {
         match self.governance.reports.load_full() {
             // A clock that was set back makes them anew, too.
-            Some(reports) if now >= reports.made_at() && now.duration_since(reports.made_at()) < REPORTS_HOLD => {
+            Some(reports)
+                if now >= reports.made_at() && now.duration_since(reports.made_at()) < REPORTS_HOLD =>
+            {
                 reports
             }
             _ => self.make_reports(now),
@@ -112,7 +120,13 @@ impl State {
         let readiness = self.readiness();
         let found = self.governance.found.load();
         let digests = found.as_deref().unwrap_or(&readiness.digests);
-        let reports = Reports::new(&self.config, Arc::clone(readiness), digests, &self.documents().1, now);
+        let reports = Reports::new(
+            &self.config,
+            Arc::clone(readiness),
+            digests,
+            &self.documents().1,
+            now,
+        );
         let reports = Arc::new(reports);
         self.governance.reports.store(Some(Arc::clone(&reports)));
         reports

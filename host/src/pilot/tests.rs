@@ -121,7 +121,8 @@ impl FakeGates {
             status,
             ..ReadinessReport::clone(&self.readiness)
         };
-        self.promoted.insert(kind, Arc::new(Report::Readiness(Arc::new(report))));
+        self.promoted
+            .insert(kind, Arc::new(Report::Readiness(Arc::new(report))));
     }
 }
 
@@ -352,7 +353,11 @@ fn readiness_stops_the_fast_path_and_is_attached() {
 #[test]
 fn promoted_stops_at_the_first_gate_that_is_not_ready() {
     for (stop, gate) in PROMOTED_GATES.iter().enumerate() {
-        for status in [ReportStatus::NeedsAttention, ReportStatus::NotRequested, ReportStatus::Disabled] {
+        for status in [
+            ReportStatus::NeedsAttention,
+            ReportStatus::NotRequested,
+            ReportStatus::Disabled,
+        ] {
             let mut gates = ready(Mode::Promoted);
             for gate in &PROMOTED_GATES[stop..] {
                 gates.set(gate.report, status);
@@ -376,9 +381,18 @@ fn promoted_stops_at_the_first_gate_that_is_not_ready() {
 fn a_drill_that_is_due_soon_closes_nothing() {
     let mut gates = ready(Mode::Promoted);
     gates.set(ReportKind::DrillSchedule, ReportStatus::DueSoon);
-    let answer = run(Mode::Promoted, &Fake::new(Ok(allow())), &Fake::new(Ok(allow())), &gates);
+    let answer = run(
+        Mode::Promoted,
+        &Fake::new(Ok(allow())),
+        &Fake::new(Ok(allow())),
+        &gates,
+    );
     assert_eq!(answer.selected_backend, SelectedBackend::Go);
-    assert_eq!(answer.reports, Reports::default(), "an answer that is used carries no reports");
+    assert_eq!(
+        answer.reports,
+        Reports::default(),
+        "an answer that is used carries no reports"
+    );
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::Model;
 use super::shape::{
-    At, ChannelsName, EndpointDeploymentName, False, NonEmpty, Reader, RunnerControls, Surface, Text, True, object,
+    At, ChannelsName, EndpointDeploymentName, False, NonEmpty, Reader, RunnerControls, Surface, Text, True,
+    object,
 };
 
 /// What a CI runner's outputs must hold: the last segment of one of their paths.

@@ -5,8 +5,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::shape::{
-    Active, AnyList, AnyObject, Anything, At, Date, Disabled, NonEmpty, ObjectOrList, Pass, Positive, Reader, Shape,
-    Text, True, object,
+    Active, AnyList, AnyObject, Anything, At, Date, Disabled, NonEmpty, ObjectOrList, Pass, Positive, Reader,
+    Shape, Text, True, object,
 };
 use super::{Binding, Model, Subject};
 
@@ -114,7 +114,10 @@ impl Shape for Drills {
             };
             dated = dated.saturating_add(1);
             // Of equal dates the last.
-            if latest.as_ref().is_none_or(|(_, known)| known.moment <= date.moment) {
+            if latest
+                .as_ref()
+                .is_none_or(|(_, known)| known.moment <= date.moment)
+            {
                 latest = Some((i, date));
             }
         }

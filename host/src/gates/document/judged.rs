@@ -53,7 +53,10 @@ impl<'a, T: Model> Judged<'a, T> {
             .issued_at
             .filter(|date| date.moment.days_after(loaded.now) > SKEW_DAYS)
         {
-            self.fault(format!("{at}/issued_at"), format!("is in the future: {}", date.moment));
+            self.fault(
+                format!("{at}/issued_at"),
+                format!("is in the future: {}", date.moment),
+            );
         }
         if let Some(date) = binding.expires_at.filter(|date| date.moment <= loaded.now) {
             self.fault(format!("{at}/expires_at"), format!("has passed: {}", date.moment));
@@ -61,8 +64,16 @@ impl<'a, T: Model> Judged<'a, T> {
         let Some(subject) = binding.subject else { return };
         let digests = loaded.digests;
         let members = [
-            ("runtime_sha256", &subject.runtime_sha256, digests.runtime_sha256.as_deref()),
-            ("policy_sha256", &subject.policy_sha256, digests.policy_sha256.as_deref()),
+            (
+                "runtime_sha256",
+                &subject.runtime_sha256,
+                digests.runtime_sha256.as_deref(),
+            ),
+            (
+                "policy_sha256",
+                &subject.policy_sha256,
+                digests.policy_sha256.as_deref(),
+            ),
             (
                 "reference_sha256",
                 &subject.reference_sha256,
@@ -250,5 +261,9 @@ pub(crate) fn clip(text: &str) -> String {
 
 /// A list of strings of a document as a report tells it.
 pub(crate) fn clip_all<'t>(texts: impl IntoIterator<Item = &'t super::shape::Text>) -> Vec<String> {
-    texts.into_iter().take(MOST_ITEMS).map(|text| clip(&text.0)).collect()
+    texts
+        .into_iter()
+        .take(MOST_ITEMS)
+        .map(|text| clip(&text.0))
+        .collect()
 }

@@ -76,7 +76,10 @@ impl DocumentKind {
     pub fn in_package(self) -> bool {
         matches!(
             self,
-            Self::EndpointDeployment | Self::CiRunnerBundles | Self::WorkstationChannels | Self::UpdaterPolicy
+            Self::EndpointDeployment
+                | Self::CiRunnerBundles
+                | Self::WorkstationChannels
+                | Self::UpdaterPolicy
         )
     }
 
@@ -107,6 +110,8 @@ impl FromStr for DocumentKind {
 
     fn from_str(name: &str) -> Result<Self, UnknownDocument> {
         let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| UnknownDocument { name: name.to_owned() })
+        found.ok_or_else(|| UnknownDocument {
+            name: name.to_owned(),
+        })
     }
 }

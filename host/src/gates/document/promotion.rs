@@ -47,9 +47,23 @@ impl Model for PromotionEvidence {
     const SCHEMA: &'static str = "cavra.go-backend-promotion-evidence.v1";
 
     fn rules(&self, reader: &mut Reader) {
-        either(&self.parity_status, "parity_status", &self.parity, "parity", "pass", reader);
+        either(
+            &self.parity_status,
+            "parity_status",
+            &self.parity,
+            "parity",
+            "pass",
+            reader,
+        );
         let status = &self.deployment_status;
-        either(status, "deployment_status", &self.deployment, "deployment", "ready", reader);
+        either(
+            status,
+            "deployment_status",
+            &self.deployment,
+            "deployment",
+            "ready",
+            reader,
+        );
     }
 
     fn refine(schema: &mut schemars::Schema) {
@@ -104,7 +118,10 @@ fn either<T>(
         Some(Anything(value)) => match value.get("status") {
             Some(Value::String(status)) if status == word => {}
             Some(status) => reader.wanted(&At::Key(&object, "status"), status, &format!("`{word}`")),
-            None => reader.fault(&At::Key(&object, "status"), format!("is missing; it must be `{word}`")),
+            None => reader.fault(
+                &At::Key(&object, "status"),
+                format!("is missing; it must be `{word}`"),
+            ),
         },
     }
 }

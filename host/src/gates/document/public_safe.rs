@@ -82,7 +82,10 @@ fn walk(value: &Value, at: &At<'_>, reader: &mut Reader) {
 }
 
 fn tell(at: &At<'_>, what: &str, reader: &mut Reader) {
-    reader.fault(at, format!("holds {what}; remove it, and take it for known to others"));
+    reader.fault(
+        at,
+        format!("holds {what}; remove it, and take it for known to others"),
+    );
 }
 
 /// What a field of this name holds.
@@ -127,7 +130,12 @@ fn secret(text: &str) -> Option<&'static str> {
         return Some(CLOUD_KEY);
     }
     PREFIXES.iter().find_map(|(prefix, length, what)| {
-        let long = |rest: &str| rest.chars().take_while(|c| word(*c) || matches!(c, '_' | '-')).count() >= *length;
+        let long = |rest: &str| {
+            rest.chars()
+                .take_while(|c| word(*c) || matches!(c, '_' | '-'))
+                .count()
+                >= *length
+        };
         text.split(prefix).skip(1).any(long).then_some(*what)
     })
 }
@@ -169,7 +177,8 @@ fn web_token(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
         .any(|word| {
             let mut parts = word.split('.').skip_while(|part| !part.starts_with("eyJ"));
-            let object = |part: Option<&str>| part.is_some_and(|part| part.len() >= 10 && part.starts_with("eyJ"));
+            let object =
+                |part: Option<&str>| part.is_some_and(|part| part.len() >= 10 && part.starts_with("eyJ"));
             object(parts.next()) && object(parts.next()) && parts.next().is_some()
         })
 }
@@ -190,15 +199,31 @@ mod tests {
         let jwt = ["eyJhbGciOiJIUzI1NiJ9", "eyJzdWIiOiIxIn0", "c2lnbmF0dXJl"].join(".");
         let aws = format!("key {}{} here", "AKIA", "IOSFODNN7EXAMPLE");
         let cases = [
-            (json!({"a": [1, {"b~/c": "-----BEGIN RSA PRIVATE KEY-----\nMII"}]}), "/a/1/b~0~1c", PRIVATE_KEY),
-            (json!({"a": "x -----BEGIN PGP PRIVATE KEY BLOCK----- y"}), "/a", PRIVATE_KEY),
+            (
+                json!({"a": [1, {"b~/c": "-----BEGIN RSA PRIVATE KEY-----\nMII"}]}),
+                "/a/1/b~0~1c",
+                PRIVATE_KEY,
+            ),
+            (
+                json!({"a": "x -----BEGIN PGP PRIVATE KEY BLOCK----- y"}),
+                "/a",
+                PRIVATE_KEY,
+            ),
             (json!({"a": "Bearer abc"}), "/a", TOKEN),
-            (json!({"a": "curl -H 'Authorization: Bearer s3cr3t-value'"}), "/a", TOKEN),
+            (
+                json!({"a": "curl -H 'Authorization: Bearer s3cr3t-value'"}),
+                "/a",
+                TOKEN,
+            ),
             (json!({"a": "authorization=bearer 0123456789abcdef"}), "/a", TOKEN),
             (json!({ "a": format!("see {jwt}") }), "/a", TOKEN),
             (json!({"access_token": "x"}), "/access_token", TOKEN),
             (json!({ "a": aws }), "/a", CLOUD_KEY),
-            (json!({"AWS_SECRET_ACCESS_KEY": "x"}), "/AWS_SECRET_ACCESS_KEY", CLOUD_KEY),
+            (
+                json!({"AWS_SECRET_ACCESS_KEY": "x"}),
+                "/AWS_SECRET_ACCESS_KEY",
+                CLOUD_KEY,
+            ),
             (json!({"a": {"dbPassword": "hunter2"}}), "/a/dbPassword", PASSWORD),
             (json!({"password": 7}), "/password", PASSWORD),
             (json!({"passwd": ["x"]}), "/passwd", PASSWORD),

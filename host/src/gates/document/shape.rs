@@ -86,7 +86,11 @@ impl Reader {
                     .take(MOST_TOLD)
                     .flat_map(char::escape_debug)
                     .collect();
-                let more = if text.chars().count() > MOST_TOLD { "…" } else { "" };
+                let more = if text.chars().count() > MOST_TOLD {
+                    "…"
+                } else {
+                    ""
+                };
                 format!("the string `{told}{more}`")
             }
             Value::String(_) => "another string".to_owned(),
@@ -251,8 +255,10 @@ impl ObjectSchema {
     }
 
     pub(super) fn version(&mut self, schema: &'static str) {
-        self.properties
-            .insert("schema_version".to_owned(), serde_json::json!({ "const": schema }));
+        self.properties.insert(
+            "schema_version".to_owned(),
+            serde_json::json!({ "const": schema }),
+        );
         self.required.push("schema_version".into());
     }
 
