@@ -1,8 +1,10 @@
 //! The command line: parses, calls, prints; decides nothing.
 
 mod cache;
+mod deployment;
 mod evaluate;
 mod exit;
+mod governance;
 mod module;
 mod output;
 mod policy;
@@ -60,6 +62,12 @@ enum Command {
     /// The pilot: its reports, and its evaluation under the contract's name
     #[command(subcommand)]
     Runtime(runtime::RuntimeCommand),
+    /// Fitness for production
+    #[command(subcommand)]
+    Deployment(deployment::DeploymentCommand),
+    /// The documents of promoted mode: scaffold, check, schema
+    #[command(subcommand)]
+    Governance(governance::GovernanceCommand),
     /// Policy packs: list, compile, validate, test, explain
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -100,6 +108,12 @@ impl From<HostError> for Failure {
             HostError::Policy(error) => error.into(),
             other => Self::Host(other),
         }
+    }
+}
+
+impl From<crate::host::WatchError> for Failure {
+    fn from(error: crate::host::WatchError) -> Self {
+        Self::Internal(error.to_string())
     }
 }
 
@@ -157,6 +171,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Evaluate(args) => args.run(),
         Command::Runtime(command) => command.run(),
+        Command::Deployment(command) => command.run(),
+        Command::Governance(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Module(command) => command.run(),
         Command::Serve(args) => args.run(),

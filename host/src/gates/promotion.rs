@@ -4,7 +4,13 @@
 
 use serde::Serialize;
 
-use super::{Check, ReportStatus, Signature};
+use super::document::promotion::{Approved, PromotionEvidence, approval_id};
+use super::document::{Fault, Judged, Model, clip, clip_all};
+use super::{
+    Check, DeploymentReport, ReadinessReport, ReportKind, ReportStatus, Signature, conclude, notes,
+    requested, setting,
+};
+use crate::config::{Config, Setting};
 use crate::pilot::Mode;
 
 /// What the promotion evidence says.
@@ -30,6 +36,8 @@ pub struct EvidenceSummary {
     pub deployment_status: String,
     /// Whether anybody vouches for the document.
     pub signature: Signature,
+    /// Everything that is wrong with it.
+    pub faults: Vec<Fault>,
 }
 
 /// `cavra.go-backend-pilot.promotion-readiness.v1`.
@@ -54,4 +62,88 @@ pub struct PromotionReport {
     pub checks: Vec<Check>,
     /// What to do next.
     pub operator_notes: Vec<String>,
+}
+
+impl PromotionReport {
+    /// The report about the evidence, beside what is loaded and deployed.
+    pub(super) fn new(
+        config: &Config,
+        readiness: &ReadinessReport,
+        deployment: &DeploymentReport,
+        evidence: &Judged<'_, PromotionEvidence>,
+    ) -> Self {
+        let asked = requested(config, Setting::PromotionEvidence);
+        let approval = approval(evidence, |it| Approved::of(&it.approved, &it.approval));
+        let other = |what: &str, status: ReportStatus, command: &str| {
+            if status == ReportStatus::Ready {
+                Ok(format!("{what} is ready"))
+            } else {
+                Err(format!(
+                    "{what} is {}; see `cavra runtime {command}`",
+                    status.as_str()
+                ))
+            }
+        };
+        let checks = vec![
+            asked.check("go_promotion_requested"),
+            Check::new(
+                "go_runtime_ready",
+                other("the fast path", readiness.status, ReportKind::Readiness.command()),
+            ),
+            Check::new(
+                "go_deployment_ready",
+                other(
+                    "the deployment",
+                    deployment.status,
+                    ReportKind::Deployment.command(),
+                ),
+            ),
+            evidence.validity("go_parity_evidence"),
+            Check::new("go_promotion_approval", approval.clone()),
+        ];
+        let status = conclude(&asked, &checks);
+        let told = evidence.told();
+        let (parity_status, deployment_status) = told.map(PromotionEvidence::statuses).unwrap_or_default();
+        let id = told.and_then(|it| approval_id(&it.approval_id, &it.approval));
+        Self {
+            schema_version: ReportKind::Promotion.schema_version(),
+            mode: config.mode,
+            status,
+            promotion_evidence_path: setting(config, Setting::PromotionEvidence),
+            backend_status: readiness.status,
+            deployment_status: deployment.status,
+            evidence: EvidenceSummary {
+                valid: evidence.is_valid(),
+                approved: approval.is_ok(),
+                schema_version: evidence.schema_version(),
+                approval_id: id.map(|id| clip(&id.0)).unwrap_or_default(),
+                message: evidence.message(),
+                approval_message: approval.unwrap_or_else(|problem| problem),
+                evidence_refs: clip_all(told.into_iter().flat_map(|it| it.evidence_refs.given()).flatten()),
+                parity_status,
+                deployment_status,
+                signature: evidence.signature(),
+                faults: evidence.faults().to_vec(),
+            },
+            operator_notes: notes(ReportKind::Promotion, status, asked.path_is_set),
+            checks,
+        }
+    }
+}
+
+/// Whether a document says that it is approved, and that nobody denies it.
+pub(super) fn approval<T: Model>(
+    document: &Judged<'_, T>,
+    of: impl Fn(&T) -> Approved,
+) -> Result<String, String> {
+    document.at(&Approved::POINTERS)?;
+    document.exactly_at("/approval")?;
+    match document.model().map_or(Approved::No, of) {
+        Approved::Yes => Ok("it says that it is approved".to_owned()),
+        Approved::No => Err(
+            "nobody says that it is approved: `/approved` is not true, `/approval/status` not `approved`"
+                .to_owned(),
+        ),
+        Approved::Denied => Err("it says that it is not approved, and a denial wins".to_owned()),
+    }
 }

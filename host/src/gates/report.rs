@@ -5,13 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::deployment::{DeploymentReport, MetadataPaths};
-use super::drill_history::{DrillHistoryReport, HistorySummary};
-use super::drill_schedule::{DrillScheduleReport, ScheduleSummary};
-use super::promotion::{EvidenceSummary, PromotionReport};
-use super::rehearsal::{RehearsalReport, RehearsalSummary};
-use super::rollback::{PlanSummary, RollbackReport};
-use super::{Check, ReadinessReport, ReportKind, ReportStatus};
+use super::deployment::DeploymentReport;
+use super::document::{DocumentKind, Documents, Fault, Loaded};
+use super::drill_history::DrillHistoryReport;
+use super::drill_schedule::DrillScheduleReport;
+use super::promotion::PromotionReport;
+use super::rehearsal::RehearsalReport;
+use super::rollback::RollbackReport;
+use super::{Check, Digests, ReadinessReport, ReportKind, ReportStatus};
 use crate::config::Config;
 
 /// One of the seven reports.
@@ -88,6 +89,17 @@ impl Report {
     }
 }
 
+/// A document, and all that is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentFaults {
+    /// Which document.
+    pub kind: DocumentKind,
+    /// Where it is read from; empty: nowhere.
+    pub path: String,
+    /// Everything that is wrong with it.
+    pub faults: Vec<Fault>,
+}
+
 /// All seven reports, computed from one snapshot of settings, files and clock.
 #[derive(Clone, Debug)]
 pub struct Reports {
@@ -102,77 +114,42 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// The reports under `config`, about what is loaded, at `now`.
-    pub fn new(config: &Config, readiness: Arc<ReadinessReport>, now: Timestamp) -> Self {
-        let mode = config.mode;
-        let status = ReportStatus::NeedsAttention;
-        let (checks, operator_notes) = (Vec::new, Vec::new);
-        let schema = ReportKind::schema_version;
+    /// The reports under `config`, about what is loaded and what documents say, at `now`.
+    ///
+    /// Documents are held to `digests`: those of what is loaded, or of what is about to be.
+    pub fn new(
+        config: &Config,
+        readiness: Arc<ReadinessReport>,
+        digests: &Digests,
+        documents: &Documents,
+        now: Timestamp,
+    ) -> Self {
+        let loaded = Loaded {
+            digests,
+            now: now.into(),
+        };
+        let plan = documents.plan.judge(&loaded);
+        let deployment = DeploymentReport::new(config, documents, &loaded);
+        let promotion = PromotionReport::new(
+            config,
+            &readiness,
+            &deployment,
+            &documents.promotion.judge(&loaded),
+        );
+        let rollback = RollbackReport::new(config, &readiness, &plan);
+        let rehearsal = RehearsalReport::new(config, &plan, documents.rehearsal.judge(&loaded));
+        let (history, latest) = DrillHistoryReport::new(config, documents.history.judge(&loaded), &loaded);
+        let drills = (history.history.clone(), latest);
+        let schedule = DrillScheduleReport::new(config, documents.schedule.judge(&loaded), drills, &loaded);
         Self {
             made_at: now,
-            deployment: Arc::new(Report::Deployment(DeploymentReport {
-                schema_version: schema(ReportKind::Deployment),
-                mode,
-                status,
-                package_dir: String::new(),
-                metadata_paths: MetadataPaths::default(),
-                ci_runner_targets: Vec::new(),
-                workstation_targets: Vec::new(),
-                channels: Vec::new(),
-                checks: checks(),
-                operator_notes: operator_notes(),
-            })),
-            promotion: Arc::new(Report::Promotion(PromotionReport {
-                schema_version: schema(ReportKind::Promotion),
-                mode,
-                status,
-                promotion_evidence_path: String::new(),
-                backend_status: readiness.status,
-                deployment_status: status,
-                evidence: EvidenceSummary::default(),
-                checks: checks(),
-                operator_notes: operator_notes(),
-            })),
-            rollback: Arc::new(Report::Rollback(RollbackReport {
-                schema_version: schema(ReportKind::Rollback),
-                mode,
-                status,
-                rollback_plan_path: String::new(),
-                rollback: PlanSummary::default(),
-                checks: checks(),
-                operator_notes: operator_notes(),
-            })),
-            rehearsal: Arc::new(Report::Rehearsal(RehearsalReport {
-                schema_version: schema(ReportKind::Rehearsal),
-                mode,
-                status,
-                rollback_rehearsal_path: String::new(),
-                rehearsal: RehearsalSummary::default(),
-                checks: checks(),
-                operator_notes: operator_notes(),
-            })),
-            drill_history: Arc::new(Report::DrillHistory(DrillHistoryReport {
-                schema_version: schema(ReportKind::DrillHistory),
-                mode,
-                status,
-                rollback_drill_history_path: String::new(),
-                rollback_drill_max_age_days: config.drill_max_age_days,
-                history: HistorySummary::default(),
-                checks: checks(),
-                operator_notes: operator_notes(),
-            })),
-            drill_schedule: Arc::new(Report::DrillSchedule(DrillScheduleReport {
-                schema_version: schema(ReportKind::DrillSchedule),
-                mode,
-                status,
-                rollback_drill_schedule_path: String::new(),
-                rollback_drill_due_soon_days: config.drill_due_soon_days,
-                schedule: ScheduleSummary::default(),
-                history: HistorySummary::default(),
-                checks: checks(),
-                operator_notes: operator_notes(),
-            })),
             readiness: Arc::new(Report::Readiness(readiness)),
+            deployment: Arc::new(Report::Deployment(deployment)),
+            promotion: Arc::new(Report::Promotion(promotion)),
+            rollback: Arc::new(Report::Rollback(rollback)),
+            rehearsal: Arc::new(Report::Rehearsal(rehearsal)),
+            drill_history: Arc::new(Report::DrillHistory(history)),
+            drill_schedule: Arc::new(Report::DrillSchedule(schedule)),
         }
     }
 
@@ -187,6 +164,70 @@ impl Reports {
             ReportKind::DrillHistory => &self.drill_history,
             ReportKind::DrillSchedule => &self.drill_schedule,
         }
+    }
+
+    /// The nine documents: where each is read from, and all that is wrong with it.
+    pub fn documents(&self) -> Vec<DocumentFaults> {
+        let of = |kind, path: &str, faults: &[Fault]| DocumentFaults {
+            kind,
+            path: path.to_owned(),
+            faults: faults.to_vec(),
+        };
+        let mut documents = Vec::new();
+        for report in ReportKind::ALL.map(|kind| self.get(kind)) {
+            match &**report {
+                Report::Readiness(_) => {}
+                Report::Deployment(it) => {
+                    let (paths, faults) = (&it.metadata_paths, &it.metadata_faults);
+                    documents.extend([
+                        of(
+                            DocumentKind::EndpointDeployment,
+                            &paths.endpoint_deployment,
+                            &faults.endpoint_deployment,
+                        ),
+                        of(
+                            DocumentKind::CiRunnerBundles,
+                            &paths.ci_runner_bundles,
+                            &faults.ci_runner_bundles,
+                        ),
+                        of(
+                            DocumentKind::WorkstationChannels,
+                            &paths.channel_manifest,
+                            &faults.channel_manifest,
+                        ),
+                        of(
+                            DocumentKind::UpdaterPolicy,
+                            &paths.updater_policy,
+                            &faults.updater_policy,
+                        ),
+                    ]);
+                }
+                Report::Promotion(it) => {
+                    let path = &it.promotion_evidence_path;
+                    documents.push(of(DocumentKind::PromotionEvidence, path, &it.evidence.faults));
+                }
+                Report::Rollback(it) => {
+                    documents.push(of(
+                        DocumentKind::RollbackPlan,
+                        &it.rollback_plan_path,
+                        &it.rollback.faults,
+                    ));
+                }
+                Report::Rehearsal(it) => {
+                    let path = &it.rollback_rehearsal_path;
+                    documents.push(of(DocumentKind::RollbackRehearsal, path, &it.rehearsal.faults));
+                }
+                Report::DrillHistory(it) => {
+                    let path = &it.rollback_drill_history_path;
+                    documents.push(of(DocumentKind::DrillHistory, path, &it.history.faults));
+                }
+                Report::DrillSchedule(it) => {
+                    let path = &it.rollback_drill_schedule_path;
+                    documents.push(of(DocumentKind::DrillSchedule, path, &it.schedule.faults));
+                }
+            }
+        }
+        documents
     }
 
     /// When they were computed.

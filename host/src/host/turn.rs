@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::governance::GatesNow;
 use super::{Host, HostError, Pack, State};
 use crate::backend::Attempt;
 use crate::fault::Fault;
 use crate::model::Request;
-use crate::pilot::{self, Evaluation, Gates, Mode, Stamps};
+use crate::pilot::{self, Evaluation, Mode, Stamps};
 
 /// How far an evaluation came without the fast path.
 #[derive(Debug)]
@@ -42,7 +43,8 @@ impl Host {
         let state = self.state.load_full();
         let pack = state.pack(&request.policy_pack)?;
         let stamps = Stamps::draw(&*self.base.clock, &*self.base.ids);
-        let begun = pilot::begin(state.config.mode, &*pack.reference, &*state, request, stamps);
+        let gates = GatesNow::new(&state, stamps.now());
+        let begun = pilot::begin(state.config.mode, &*pack.reference, &gates, request, stamps);
         Ok(match begun {
             pilot::Begun::Decided(answer) => Begun::Decided(answer),
             pilot::Begun::Open(open) => Begun::Open(OpenEvaluation {

@@ -16,54 +16,69 @@ pub use parity::{Difference, Strictness, compare};
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::backend::{Attempt, Backend, Usage};
 use crate::fault::{FallbackCode, Fault};
-use crate::gates::ReadinessReport;
+use crate::gates::{ReadinessReport, Report, ReportKind};
 use crate::model::{Decision, IssuedDecision, Request, Severity, Verdict};
 
 /// The rule of the decision that stands where there is no authority left.
 pub const REFERENCE_UNAVAILABLE: &str = "runtime.reference.unavailable";
 
-/// What must be ready, beside the runtime, before a promoted fast path is used:
-/// the key of the report, its fallback code and its fallback reason, in order.
-pub const PROMOTED_GATES: [(&str, FallbackCode, &str); 5] = [
-    (
-        "promotion_readiness",
-        FallbackCode::PromotionNotReady,
-        "go backend promotion readiness check failed",
-    ),
-    (
-        "rollback_readiness",
-        FallbackCode::RollbackNotReady,
-        "go backend rollback readiness check failed",
-    ),
-    (
-        "rollback_rehearsal",
-        FallbackCode::RehearsalNotReady,
-        "go backend rollback rehearsal check failed",
-    ),
-    (
-        "rollback_drill_history",
-        FallbackCode::DrillHistoryNotReady,
-        "go backend rollback drill history check failed",
-    ),
-    (
-        "rollback_drill_schedule",
-        FallbackCode::DrillScheduleNotReady,
-        "go backend rollback drill schedule check failed",
-    ),
+/// What must be ready, beside the runtime, before a promoted fast path is used, in order.
+pub const PROMOTED_GATES: [PromotedGate; 5] = [
+    PromotedGate {
+        key: "promotion_readiness",
+        report: ReportKind::Promotion,
+        code: FallbackCode::PromotionNotReady,
+        reason: "go backend promotion readiness check failed",
+    },
+    PromotedGate {
+        key: "rollback_readiness",
+        report: ReportKind::Rollback,
+        code: FallbackCode::RollbackNotReady,
+        reason: "go backend rollback readiness check failed",
+    },
+    PromotedGate {
+        key: "rollback_rehearsal",
+        report: ReportKind::Rehearsal,
+        code: FallbackCode::RehearsalNotReady,
+        reason: "go backend rollback rehearsal check failed",
+    },
+    PromotedGate {
+        key: "rollback_drill_history",
+        report: ReportKind::DrillHistory,
+        code: FallbackCode::DrillHistoryNotReady,
+        reason: "go backend rollback drill history check failed",
+    },
+    PromotedGate {
+        key: "rollback_drill_schedule",
+        report: ReportKind::DrillSchedule,
+        code: FallbackCode::DrillScheduleNotReady,
+        reason: "go backend rollback drill schedule check failed",
+    },
 ];
 
-/// What the pilot asks before it runs the fast path.
+/// A gate of promoted mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PromotedGate {
+    /// The key of the report in an answer.
+    pub key: &'static str,
+    /// The report that opens it.
+    pub report: ReportKind,
+    /// The fallback code while it is closed.
+    pub code: FallbackCode,
+    /// The fallback reason while it is closed.
+    pub reason: &'static str,
+}
+
+/// What the pilot asks before it runs the fast path. Whatever it is asked during one
+/// evaluation, it answers from one snapshot.
 pub trait Gates {
     /// The readiness report.
-    fn readiness(&self) -> Arc<ReadinessReport>;
+    fn readiness(&self) -> &Arc<ReadinessReport>;
 
-    /// One of the reports of [`PROMOTED_GATES`] and whether it lets the fast
-    /// path through. `None`, where nothing can report, is not ready.
-    fn promoted(&self, key: &'static str) -> Option<(bool, Value)>;
+    /// A report of [`PROMOTED_GATES`]. `None`, where nothing can report, is not ready.
+    fn promoted(&self, kind: ReportKind) -> Option<&Arc<Report>>;
 }
 
 /// Judges one request: the reference first, always; then, as far as mode and
@@ -176,25 +191,30 @@ fn no_authority(
 fn gates_open(answer: &mut Evaluation, gates: &dyn Gates) -> bool {
     let readiness = gates.readiness();
     if let Some(code) = readiness.obstacle() {
-        answer.reports.readiness = Some(readiness);
+        answer.reports.readiness = Some(Arc::clone(readiness));
         answer.fall_back(code, "go backend readiness check failed");
         return false;
     }
     if answer.backend_mode != Mode::Promoted {
         return true;
     }
-    for (key, code, reason) in PROMOTED_GATES {
-        let report = gates.promoted(key);
-        let ready = report.as_ref().is_some_and(|(ready, _)| *ready);
-        if let Some((_, report)) = report {
-            answer.reports.promoted.insert(key, report);
+    let open = |gate: &PromotedGate| {
+        let report = gates.promoted(gate.report);
+        report.is_some_and(|report| report.status().is_ready())
+    };
+    let Some(stop) = PROMOTED_GATES.iter().position(|gate| !open(gate)) else {
+        return true;
+    };
+    // Every report made so far is attached.
+    answer.reports.readiness = Some(Arc::clone(readiness));
+    for gate in PROMOTED_GATES.iter().take(stop.saturating_add(1)) {
+        if let Some(report) = gates.promoted(gate.report) {
+            answer.reports.promoted.insert(gate.key, Arc::clone(report));
         }
-        if !ready {
-            answer.fall_back(code, reason);
-            return false;
-        }
+        // The last that is told is the one that stops.
+        answer.fall_back(gate.code, gate.reason);
     }
-    true
+    false
 }
 
 /// An evaluation in which the reference has decided and the fast path is to be asked.
