@@ -106,9 +106,9 @@ settings! {
     Addr "CAVRA_ADDR" "addr" "ADDR" "127.0.0.1:8000"
         "`cavra serve`: the address and port to listen on; port 0 takes a free one.";
     Workers "CAVRA_WORKERS" "workers" "COUNT" "auto"
-        "`cavra serve`: how many evaluations by the fast path run at once, and for how many more threads are kept; `auto` is one for each processor.";
+        "`cavra serve`: how many evaluations by the fast path run at once, beside as many threads for the reference; `auto`: one for each processor.";
     QueueLength "CAVRA_QUEUE_LENGTH" "queue-length" "COUNT" "1024"
-        "`cavra serve`: how many requests wait for a thread, and how many evaluations for the fast path; more are refused, or decided by the reference alone.";
+        "`cavra serve`: how many requests wait for a thread (more are refused), and how many evaluations wait for the fast path (more are decided by the reference alone).";
     MaxConnections "CAVRA_MAX_CONNECTIONS" "max-connections" "COUNT" "512"
         "`cavra serve`: how many connections are open at once; more wait until one is closed.";
     DrainSeconds "CAVRA_DRAIN_SECONDS" "drain-seconds" "SECONDS" "10"

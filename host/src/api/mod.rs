@@ -21,7 +21,7 @@ mod router;
 mod routes;
 mod schema;
 mod server;
-mod warm;
+pub mod warm;
 pub mod workers;
 
 pub use phase::Phase;

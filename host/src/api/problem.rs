@@ -54,13 +54,13 @@ problems! {
     InvalidJson "invalid-json" BAD_REQUEST "The body is not JSON"
         "The body is not UTF-8, or not one JSON document.",
     InvalidRequest "invalid-request" UNPROCESSABLE_ENTITY "The body is not a request"
-        "The body is JSON and not a request: no object, no `action_type`, a field of another type than a string, a field given twice, or NUL in a text.",
+        "The body is JSON and not a request: no object, no `action_type`, a field of another type than a string, a field given twice, or NUL in a text; or a batch without `requests`, or with more than 1,000.",
     UnknownPolicyPack "unknown-policy-pack" NOT_FOUND "No such policy pack"
         "No pack has the id that `policy_pack` names.",
     PolicyPackUnusable "policy-pack-unusable" INTERNAL_SERVER_ERROR "The policy pack is unusable"
         "The pack that `policy_pack` names cannot be read or compiled; `cavra policy validate` says why.",
     TooLarge "too-large" PAYLOAD_TOO_LARGE "The body is too large"
-        "The body is longer than this route reads, or a batch holds more requests than it may.",
+        "The body is longer than this route reads.",
     TooSlow "too-slow" REQUEST_TIMEOUT "The body came too slowly"
         "The body was not there in time.",
     UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of another type"

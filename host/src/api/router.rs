@@ -64,3 +64,36 @@ async fn wrong_method(method: Method) -> Response {
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::of(ProblemKind::Internal).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_answer() {
+        async fn defect() -> StatusCode {
+            panic!("secret words of a defect")
+        }
+        let router: Router = Router::new()
+            .route("/", axum::routing::get(defect))
+            .layer(CatchPanicLayer::custom(panicked));
+        let request = Request::get("/").body(Body::empty()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (status, body) = runtime.block_on(async {
+            let response = router.oneshot(request).await.unwrap();
+            let status = response.status();
+            (
+                status,
+                axum::body::to_bytes(response.into_body(), 4096).await.unwrap(),
+            )
+        });
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        let body = String::from_utf8_lossy(&body);
+        assert!(body.contains(ProblemKind::Internal.type_uri()), "{body}");
+        assert!(!body.contains("secret"), "{body}");
+    }
+}

@@ -49,6 +49,7 @@ async fn serve(config: Config, cores: usize) -> Result<Exit, Failure> {
     )
     .await?;
     let host = Arc::new(open_host(config, Allocation::Pooled(size.sandboxes()))?);
+    let _watcher = host.watch().map_err(|e| Failure::Internal(e.to_string()))?;
     let workers = Workers::start(Arc::clone(&host), size)?;
     let access = if listening.addr().ip().is_loopback() {
         ApiAccess::Loopback

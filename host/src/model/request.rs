@@ -288,3 +288,19 @@ fn holds_nul(value: &Value) -> bool {
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listed_fields_are_those_that_have_a_meaning() {
+        for (field, _) in REQUEST_FIELDS {
+            let mut body = serde_json::json!({"action_type": "read_file"});
+            body[field] = 7.into();
+            let error = Request::from_json(body.to_string().as_bytes()).unwrap_err();
+            let expected = format!("field `{field}` must be a string, not a number");
+            assert!(error.to_string().contains(&expected), "{error}");
+        }
+    }
+}

@@ -86,7 +86,7 @@ fn a_batch_that_is_none_is_refused_as_a_whole() {
         assert!(!service.post(BATCH, body).body.contains("hunter2"));
     }
     let many = json!({"requests": vec![json!({}); 1_001]}).to_string();
-    assert_eq!(kind(&many), word(ProblemKind::TooLarge));
+    assert_eq!(kind(&many), word(ProblemKind::InvalidRequest));
     let large = json!({"requests": ["x".repeat(4 * 1024 * 1024)]}).to_string();
     assert_eq!(kind(&large), word(ProblemKind::TooLarge));
     let none = service.post(BATCH, r#"{"requests":[]}"#);

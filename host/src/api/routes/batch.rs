@@ -140,7 +140,7 @@ fn split(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
     })?;
     if batch.requests.len() > MAX_BATCH {
         return Err(Problem::new(
-            ProblemKind::TooLarge,
+            ProblemKind::InvalidRequest,
             format!(
                 "the batch holds {} requests; at most {MAX_BATCH} are judged",
                 batch.requests.len()

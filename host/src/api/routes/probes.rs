@@ -55,7 +55,7 @@ struct Readiness {
 }
 
 /// That this is CAVRA
-#[utoipa::path(get, path = "/health", responses((status = OK, body = Health)))]
+#[utoipa::path(get, path = "/health", responses((status = OK, description = "The words", body = Health)))]
 async fn health() -> Response {
     let health = Health {
         status: "ok",
@@ -65,7 +65,7 @@ async fn health() -> Response {
 }
 
 /// The release that answers
-#[utoipa::path(get, path = "/version", responses((status = OK, body = Version)))]
+#[utoipa::path(get, path = "/version", responses((status = OK, description = "The release", body = Version)))]
 async fn version() -> Response {
     let version = Version {
         version: env!("CARGO_PKG_VERSION"),
@@ -75,14 +75,14 @@ async fn version() -> Response {
 }
 
 /// Whether the process still answers; restart it if not
-#[utoipa::path(get, path = "/livez", responses((status = OK, body = Alive)))]
+#[utoipa::path(get, path = "/livez", responses((status = OK, description = "It does", body = Alive)))]
 async fn livez() -> Response {
     answer::json(StatusCode::OK, &Alive { status: "alive" })
 }
 
 /// Whether modules are loaded and the reference has decided a probe
 #[utoipa::path(get, path = "/readyz", responses(
-    (status = OK, body = Readiness),
+    (status = OK, description = "They are", body = Readiness),
     (status = SERVICE_UNAVAILABLE, description = "Not yet, or not any more", body = Readiness),
 ))]
 async fn readyz(State(app): State<Arc<App>>) -> Response {

@@ -71,7 +71,7 @@ fn schemas(kind: ReportKind) -> (String, Vec<(String, RefOr<Schema>)>) {
 }
 
 /// Whether this is fit for production: all seven reports, and what else it takes
-#[utoipa::path(get, path = "/deployment/production-readiness", responses((status = OK, body = ProductionReport)))]
+#[utoipa::path(get, path = "/deployment/production-readiness", responses((status = OK, description = "The report", body = ProductionReport)))]
 async fn production(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let access = app.access;
     let report = app.report(move |host| host.production_readiness(access)).await?;

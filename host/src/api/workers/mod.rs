@@ -305,3 +305,80 @@ fn judge(queue: &Queue) {
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::clock::{RandomIds, SystemClock};
+    use crate::config::{Config, Setting};
+    use crate::host::Surroundings;
+    use crate::sandbox::Allocation;
+
+    fn workers() -> Workers {
+        let nothing: BTreeMap<Setting, String> = BTreeMap::new();
+        let surroundings = Surroundings {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            allocation: Allocation::OnDemand,
+            cache: None,
+            supervisor: PathBuf::new(),
+        };
+        let host = Host::open(Config::read(&nothing, &nothing).unwrap(), surroundings).unwrap();
+        let size = Size {
+            places: NonZeroUsize::MIN,
+            queue: NonZeroUsize::MIN,
+        };
+        Workers::start(Arc::new(host), size).unwrap()
+    }
+
+    fn poll_once<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) {
+        assert!(future.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_begun() {
+        let workers = workers();
+        let begun = Arc::new(AtomicUsize::new(0));
+        // Both threads are busy until they are told.
+        let mut busy = Vec::new();
+        for _ in 0..workers.size.threads() {
+            let (tell, told) = mpsc::channel::<()>();
+            let begun = Arc::clone(&begun);
+            let mut job = Box::pin(workers.run(Lane::Requests, move || {
+                begun.fetch_add(1, Ordering::SeqCst);
+                told.recv()
+            }));
+            poll_once(job.as_mut());
+            busy.push((tell, job));
+        }
+        let job = || {
+            let begun = Arc::clone(&begun);
+            Box::pin(workers.run(Lane::Requests, move || begun.fetch_add(1, Ordering::SeqCst)))
+        };
+        let mut gone = job();
+        poll_once(gone.as_mut());
+        drop(gone);
+        let mut last = job();
+        poll_once(last.as_mut());
+        drop(busy);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(last), Some(2), "two before it, not three");
+    }
+
+    #[test]
+    fn a_thread_survives_what_panics_in_it() {
+        let workers = workers();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for _ in 0..4 {
+            let lost: Option<()> = runtime.block_on(workers.run(Lane::Requests, || panic!("a defect")));
+            assert_eq!(lost, None);
+        }
+        assert_eq!(runtime.block_on(workers.run(Lane::Turns, || 7)), Some(7));
+    }
+}
