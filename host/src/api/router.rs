@@ -60,7 +60,6 @@ async fn wrong_method(method: Method) -> Response {
     Problem::of(ProblemKind::MethodNotAllowed).into_response()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "what the layer calls")]
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::of(ProblemKind::Internal).into_response()
 }

@@ -7,6 +7,8 @@
 //!   *places* for fast paths, one for each processor, and twice as many threads: when
 //!   every place is held by a fast path that hangs, as many threads as there are
 //!   processors go on deciding references.
+//! - In healthy times as many threads are awake as there are processors; the others are
+//!   woken when a job has waited for [`HELD_UP`].
 //! - A thread that has decided a reference and finds a place free goes straight on: in
 //!   healthy times one request is one job for one thread.
 //! - Where no place is free, the evaluation waits for its turn without a thread, at
@@ -35,6 +37,9 @@ use crate::host::{Begun, Host, HostError, OpenEvaluation};
 use crate::model::Request;
 use crate::pilot::Evaluation;
 use queue::{Lane, Queue};
+
+/// After what time a job that is not done may be waiting for threads that are held up.
+const HELD_UP: Duration = Duration::from_millis(2);
 
 /// How much runs and waits at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +110,7 @@ pub struct Workers {
 enum Done {
     Answer(Evaluation),
     /// The reference has decided, and no place was free.
-    NoPlace(OpenEvaluation, Request),
+    NoPlace(Box<(OpenEvaluation, Request)>),
 }
 
 impl Workers {
@@ -114,7 +119,7 @@ impl Workers {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(host: Arc<Host>, size: Size) -> std::io::Result<Self> {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(size.threads(), size.places.get()));
         let started = Self {
             host,
             size,
@@ -181,7 +186,10 @@ impl Workers {
         drop(batch);
         match done {
             Done::Answer(answer) => Ok(answer),
-            Done::NoPlace(open, request) => self.in_turn(open, request).await,
+            Done::NoPlace(open) => {
+                let (open, request) = *open;
+                self.in_turn(open, request).await
+            }
         }
     }
 
@@ -269,6 +277,11 @@ impl Workers {
             }
         };
         self.queue.put(lane, Box::new(job));
+        let mut done = std::pin::pin!(done);
+        if let Ok(done) = tokio::time::timeout(HELD_UP, done.as_mut()).await {
+            return done.ok();
+        }
+        self.queue.nudge();
         done.await.ok()
     }
 }
@@ -287,7 +300,7 @@ fn begin(host: &Host, places: Arc<Semaphore>, request: Request) -> Result<Done, 
                 let attempt = open.turn().run(&request);
                 Done::Answer(open.conclude(&request, attempt))
             }
-            Err(_) => Done::NoPlace(open, request),
+            Err(_) => Done::NoPlace(Box::new((open, request))),
         },
     })
 }
@@ -344,18 +357,28 @@ mod tests {
     #[test]
     fn what_nobody_waits_for_is_not_begun() {
         let workers = workers();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let entered = runtime.enter();
         let begun = Arc::new(AtomicUsize::new(0));
         // Both threads are busy until they are told.
         let mut busy = Vec::new();
         for _ in 0..workers.size.threads() {
             let (tell, told) = mpsc::channel::<()>();
-            let begun = Arc::clone(&begun);
+            let counted = Arc::clone(&begun);
             let mut job = Box::pin(workers.run(Lane::Requests, move || {
-                begun.fetch_add(1, Ordering::SeqCst);
+                counted.fetch_add(1, Ordering::SeqCst);
                 told.recv()
             }));
             poll_once(job.as_mut());
             busy.push((tell, job));
+            // Nobody drives the timer that would do this.
+            while begun.load(Ordering::SeqCst) < busy.len() {
+                workers.queue.nudge();
+                std::thread::yield_now();
+            }
         }
         let job = || {
             let begun = Arc::clone(&begun);
@@ -367,14 +390,17 @@ mod tests {
         let mut last = job();
         poll_once(last.as_mut());
         drop(busy);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        drop(entered);
         assert_eq!(runtime.block_on(last), Some(2), "two before it, not three");
     }
 
     #[test]
     fn a_thread_survives_what_panics_in_it() {
         let workers = workers();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
         for _ in 0..4 {
             let lost: Option<()> = runtime.block_on(workers.run(Lane::Requests, || panic!("a defect")));
             assert_eq!(lost, None);

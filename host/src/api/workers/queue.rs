@@ -17,22 +17,40 @@ pub(super) enum Lane {
 
 /// Jobs in the order in which they came, [`Lane::Turns`] before all others. It has
 /// no bound of its own: whoever puts something in holds a permit for it.
-#[derive(Default)]
+///
+/// As long as enough threads are awake, nobody is woken for a new job: one of them
+/// takes it next. More threads than processors would only take turns, each with cold
+/// memory, and waking costs a system call. Where those that are awake are held up, whoever
+/// waits for a job calls [`Self::nudge`].
 pub(super) struct Queue {
     jobs: Mutex<Jobs>,
     ready: Condvar,
+    /// How many threads there are.
+    threads: usize,
+    /// How many awake are enough.
+    enough: usize,
 }
 
 #[derive(Default)]
 struct Jobs {
     turns: VecDeque<Job>,
     requests: VecDeque<Job>,
-    /// Threads that wait: waking one costs a system call, so nobody is woken for nothing.
+    /// Threads that wait.
     idle: usize,
     closed: bool,
 }
 
 impl Queue {
+    /// A queue for so many threads, of which `enough` awake at once are enough.
+    pub(super) fn new(threads: usize, enough: usize) -> Self {
+        Self {
+            jobs: Mutex::default(),
+            ready: Condvar::new(),
+            threads,
+            enough,
+        }
+    }
+
     /// Puts a job in. After [`Self::close`] it is dropped.
     pub(super) fn put(&self, lane: Lane, job: Job) {
         let mut jobs = self.lock();
@@ -43,7 +61,18 @@ impl Queue {
             Lane::Turns => jobs.turns.push_back(job),
             Lane::Requests => jobs.requests.push_back(job),
         }
-        let wake = jobs.idle > 0;
+        let wake = jobs.idle > 0 && self.threads.saturating_sub(jobs.idle) < self.enough;
+        drop(jobs);
+        if wake {
+            self.ready.notify_one();
+        }
+    }
+
+    /// Wakes another thread, if there is something to do: those that are awake are
+    /// held up.
+    pub(super) fn nudge(&self) {
+        let jobs = self.lock();
+        let wake = jobs.idle > 0 && (!jobs.turns.is_empty() || !jobs.requests.is_empty());
         drop(jobs);
         if wake {
             self.ready.notify_one();
@@ -101,7 +130,7 @@ mod tests {
 
     #[test]
     fn turns_come_before_requests_and_each_in_its_order() {
-        let queue = Queue::default();
+        let queue = Queue::new(1, 1);
         let (said, heard) = mpsc::channel();
         for (lane, word) in [
             (Lane::Requests, "a"),
@@ -121,7 +150,7 @@ mod tests {
 
     #[test]
     fn closing_ends_those_that_wait_and_drops_what_waits() {
-        let queue = Queue::default();
+        let queue = Queue::new(1, 1);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| queue.take().is_none());
             queue.close();
