@@ -94,7 +94,7 @@ impl Service {
     /// One request without a body, over a connection of its own.
     pub fn call(&self, method: &str, path: &str) -> Answer {
         let mut connection = self.connect();
-        connection.send(&head(method, path, "connection: close\r\n"));
+        connection.send(head(method, path, "connection: close\r\n"));
         connection.answer_to(method)
     }
 

@@ -108,7 +108,7 @@ pub struct Workers {
 
 /// What a thread made of a request.
 enum Done {
-    Answer(Evaluation),
+    Answer(Box<Evaluation>),
     /// The reference has decided, and no place was free.
     NoPlace(Box<(OpenEvaluation, Request)>),
 }
@@ -185,7 +185,7 @@ impl Workers {
         let done = done.await.ok_or(Refused::Lost)??;
         drop(batch);
         match done {
-            Done::Answer(answer) => Ok(answer),
+            Done::Answer(answer) => Ok(*answer),
             Done::NoPlace(open) => {
                 let (open, request) = *open;
                 self.in_turn(open, request).await
@@ -294,11 +294,11 @@ impl Drop for Workers {
 
 fn begin(host: &Host, places: Arc<Semaphore>, request: Request) -> Result<Done, HostError> {
     Ok(match host.begin(&request)? {
-        Begun::Decided(answer) => Done::Answer(answer),
+        Begun::Decided(answer) => Done::Answer(Box::new(answer)),
         Begun::Open(open) => match places.try_acquire_owned() {
             Ok(_place) => {
                 let attempt = open.turn().run(&request);
-                Done::Answer(open.conclude(&request, attempt))
+                Done::Answer(Box::new(open.conclude(&request, attempt)))
             }
             Err(_) => Done::NoPlace(Box::new((open, request))),
         },
