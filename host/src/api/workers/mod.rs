@@ -8,7 +8,7 @@
 //!   every place is held by a fast path that hangs, as many threads as there are
 //!   processors go on deciding references.
 //! - In healthy times as many threads are awake as there are processors; the others are
-//!   woken when a job has waited for [`HELD_UP`].
+//!   woken when a job waits and none was taken for [`HELD_UP`].
 //! - A thread that has decided a reference and finds a place free goes straight on: in
 //!   healthy times one request is one job for one thread.
 //! - Where no place is free, the evaluation waits for its turn without a thread, at
@@ -40,6 +40,8 @@ use queue::{Lane, Queue};
 
 /// After what time a job that is not done may be waiting for threads that are held up.
 const HELD_UP: Duration = Duration::from_millis(2);
+/// How often that is looked at in the end, where something takes long.
+const SELDOM: Duration = Duration::from_millis(64);
 
 /// How much runs and waits at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,13 +278,16 @@ impl Workers {
                 let _ = reply.send(work());
             }
         };
-        self.queue.put(lane, Box::new(job));
+        let mut taken = self.queue.put(lane, Box::new(job));
         let mut done = std::pin::pin!(done);
-        if let Ok(done) = tokio::time::timeout(HELD_UP, done.as_mut()).await {
-            return done.ok();
+        let mut pause = HELD_UP;
+        loop {
+            if let Ok(done) = tokio::time::timeout(pause, done.as_mut()).await {
+                return done.ok();
+            }
+            taken = self.queue.nudge(taken);
+            pause = pause.saturating_mul(2).min(SELDOM);
         }
-        self.queue.nudge();
-        done.await.ok()
     }
 }
 
@@ -376,7 +381,8 @@ mod tests {
             busy.push((tell, job));
             // Nobody drives the timer that would do this.
             while begun.load(Ordering::SeqCst) < busy.len() {
-                workers.queue.nudge();
+                let taken = workers.queue.nudge(u64::MAX);
+                workers.queue.nudge(taken);
                 std::thread::yield_now();
             }
         }

@@ -35,6 +35,8 @@ pub(super) struct Queue {
 struct Jobs {
     turns: VecDeque<Job>,
     requests: VecDeque<Job>,
+    /// How many jobs were taken so far.
+    taken: u64,
     /// Threads that wait.
     idle: usize,
     closed: bool,
@@ -51,11 +53,13 @@ impl Queue {
         }
     }
 
-    /// Puts a job in. After [`Self::close`] it is dropped.
-    pub(super) fn put(&self, lane: Lane, job: Job) {
+    /// Puts a job in, and returns how many jobs were taken so far. After
+    /// [`Self::close`] it is dropped.
+    pub(super) fn put(&self, lane: Lane, job: Job) -> u64 {
         let mut jobs = self.lock();
+        let taken = jobs.taken;
         if jobs.closed {
-            return;
+            return taken;
         }
         match lane {
             Lane::Turns => jobs.turns.push_back(job),
@@ -66,17 +70,22 @@ impl Queue {
         if wake {
             self.ready.notify_one();
         }
+        taken
     }
 
-    /// Wakes another thread, if there is something to do: those that are awake are
-    /// held up.
-    pub(super) fn nudge(&self) {
+    /// Wakes another thread, if there is something to do and nothing was taken since
+    /// `taken` jobs were: those that are awake are held up. Returns how many were taken
+    /// by now.
+    pub(super) fn nudge(&self, taken: u64) -> u64 {
         let jobs = self.lock();
-        let wake = jobs.idle > 0 && (!jobs.turns.is_empty() || !jobs.requests.is_empty());
+        let waits = !jobs.turns.is_empty() || !jobs.requests.is_empty();
+        let wake = jobs.idle > 0 && waits && jobs.taken == taken;
+        let taken = jobs.taken;
         drop(jobs);
         if wake {
             self.ready.notify_one();
         }
+        taken
     }
 
     /// The next job, as soon as there is one; `None` after [`Self::close`].
@@ -86,10 +95,9 @@ impl Queue {
             if jobs.closed {
                 return None;
             }
-            if let Some(job) = jobs.turns.pop_front() {
-                return Some(job);
-            }
-            if let Some(job) = jobs.requests.pop_front() {
+            let turn = jobs.turns.pop_front();
+            if let Some(job) = turn.or_else(|| jobs.requests.pop_front()) {
+                jobs.taken = jobs.taken.wrapping_add(1);
                 return Some(job);
             }
             jobs.idle = jobs.idle.saturating_add(1);
