@@ -194,6 +194,8 @@ fn unusable<T>(problem: String) -> Content<T> {
 pub(crate) enum PackageDir {
     Unset,
     There,
+    /// Something is there that is no directory, so that nothing is found in it.
+    NoDirectory,
     Missing,
 }
 
@@ -217,8 +219,11 @@ impl Documents {
     pub fn read(config: &Config) -> Self {
         let package_dir = match config.documents.get(&Setting::PackageDir) {
             None => PackageDir::Unset,
-            Some(path) if path.is_dir() => PackageDir::There,
-            Some(_) => PackageDir::Missing,
+            Some(path) => match std::fs::metadata(path) {
+                Ok(it) if it.is_dir() => PackageDir::There,
+                Ok(_) => PackageDir::NoDirectory,
+                Err(_) => PackageDir::Missing,
+            },
         };
         Self {
             package_dir,
