@@ -52,6 +52,12 @@ pub(crate) trait Model: Shape {
     }
 }
 
+/// The schema of a document with what its model says of its members together.
+fn refined<T: Model>(mut schema: schemars::Schema) -> schemars::Schema {
+    T::refine(&mut schema);
+    schema
+}
+
 /// What a document, or a part of it, says it is about, and when it holds.
 #[derive(Debug)]
 pub(crate) struct Binding<'a> {
