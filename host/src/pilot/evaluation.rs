@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Difference, Mode};
 use crate::backend::Usage;
@@ -15,7 +16,7 @@ use crate::model::{Decision, Identity, IssuedDecision, Request, Stamp};
 
 /// Whose decision is used. The words are the contract's: `python` is the
 /// reference, `go` the fast path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SelectedBackend {
     /// The reference.
