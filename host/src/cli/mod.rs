@@ -8,6 +8,7 @@ mod governance;
 mod module;
 mod output;
 mod policy;
+mod recording;
 mod runtime;
 mod serve;
 mod settings;
@@ -24,6 +25,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::api::ServeError;
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, SettingFaults};
+use crate::evidence::EvidenceError;
 use crate::host::{Host, HostError, Surroundings};
 use crate::policy::PolicyError;
 use crate::sandbox::Allocation;
@@ -97,6 +99,8 @@ enum Failure {
     #[error("{0}")]
     Output(#[from] std::io::Error),
     #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    #[error(transparent)]
     Serve(#[from] ServeError),
     #[error("{0}")]
     Internal(String),
@@ -139,7 +143,7 @@ impl Failure {
             Self::Settings(_) | Self::Input(_) => Exit::Usage,
             // Whoever read our output has seen enough.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Host(_) | Self::Output(_) | Self::Serve(_) | Self::Internal(_) => Exit::Failure,
+            Self::Host(_) | Self::Evidence(_) | Self::Output(_) | Self::Serve(_) | Self::Internal(_) => Exit::Failure,
         }
     }
 }
@@ -186,11 +190,13 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
 
 /// Sets up a host with the system's clock and fresh ids.
 fn open_host(config: Config, allocation: Allocation) -> Result<Host, Failure> {
+    let clock = Arc::new(SystemClock);
     let surroundings = Surroundings {
-        clock: Arc::new(SystemClock),
+        clock: Arc::<SystemClock>::clone(&clock),
         ids: Arc::new(RandomIds),
         allocation,
         cache: cache::open(&config),
+        evidence: recording::start(config.evidence.as_ref(), clock)?,
         supervisor: std::env::current_exe().map_err(|e| Failure::Internal(e.to_string()))?,
     };
     Ok(Host::open(config, surroundings)?)

@@ -93,6 +93,11 @@ impl State {
         documents
     }
 
+    /// SHA-256 of every governance document, by its setting's flag.
+    pub(super) fn document_digests(&self) -> std::collections::BTreeMap<String, String> {
+        self.documents().1.digests()
+    }
+
     /// How the files looked of which this state was made.
     pub(super) fn files(&self) -> (Files, Files) {
         (self.code.clone(), self.documents().0.clone())

@@ -70,6 +70,15 @@ impl Stamps {
         self.now
     }
 
+    /// What the source of ids gave, in the order of drawing. Asked before the first
+    /// decision is issued.
+    pub fn drawn(&self) -> Vec<String> {
+        let ids = [self.evaluation_id.as_str(), &self.correlation_id];
+        let ids = ids.into_iter().chain(self.decision_ids.as_slice().iter().map(String::as_str));
+        ids.map(|id| id.split_once('_').map_or(id, |(_, drawn)| drawn).to_owned())
+            .collect()
+    }
+
     /// Issues a decision under the next stamp. No evaluation has more than two.
     pub(super) fn issue(&mut self, decision: Decision, request: &Request) -> Arc<IssuedDecision> {
         let stamp = Stamp {
