@@ -3,6 +3,7 @@
 mod cache;
 mod deployment;
 mod evaluate;
+mod evidence;
 mod exit;
 mod governance;
 mod module;
@@ -37,6 +38,7 @@ Examples:
   cavra evaluate execute_command \"terraform apply\"
   cavra evaluate read_file app/.env --policy-pack cavra-banking-baseline --check
   cavra evaluate - --mode enforce --runtime-path builtin:fastpath --policy-path auto < requests.jsonl
+  cavra evidence verify --evidence-dir evidence
   cavra policy compile --policy-pack cavra-ai-agent-baseline > policy.json
   cavra runtime go-pilot-readiness --mode shadow --runtime-path my-module.wasm --policy-path policy.json
   cavra tour
@@ -70,6 +72,9 @@ enum Command {
     /// The documents of promoted mode: scaffold, check, schema
     #[command(subcommand)]
     Governance(governance::GovernanceCommand),
+    /// The evidence log: verify, tail, query, show, export, prove
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
     /// Policy packs: list, compile, validate, test, explain
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -177,6 +182,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Runtime(command) => command.run(),
         Command::Deployment(command) => command.run(),
         Command::Governance(command) => command.run(),
+        Command::Evidence(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Module(command) => command.run(),
         Command::Serve(args) => args.run(),

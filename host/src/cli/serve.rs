@@ -56,7 +56,7 @@ async fn serve(config: Config, cores: usize) -> Result<Exit, Failure> {
     } else {
         ApiAccess::Open
     };
-    let app = Arc::new(App::new(host, workers, access));
+    let app = Arc::new(App::new(Arc::clone(&host), workers, access));
     output::text(&format!("listening on http://{}", listening.addr()))?;
     let mut told = async || told_to_stop(&mut terminate, &mut interrupt).await;
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -74,6 +74,10 @@ async fn serve(config: Config, cores: usize) -> Result<Exit, Failure> {
     };
     if ended == Ended::CutOff {
         output::warn("some requests took longer than --drain-seconds and were cut off");
+    }
+    if let Some(recorder) = host.evidence() {
+        // What has been answered is recorded already; this signs it.
+        recorder.close();
     }
     Ok(Exit::Done)
 }

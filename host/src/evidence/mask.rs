@@ -264,7 +264,6 @@ impl Masker {
                 ("requested_operation", &mut it.requested_operation),
                 ("reason", &mut it.reason),
                 ("policy_pack", &mut it.policy_pack),
-                ("rule_id", &mut it.rule_id),
             ];
             places.extend(texts.map(|(field, text)| (format!("/outcome/{name}/{field}"), text)));
             let pattern = it.matched_pattern.as_mut();

@@ -4,16 +4,20 @@
 //! the hash of the one before; that hash is also its leaf in a Merkle tree (RFC 6962).
 
 pub mod checkpoints;
+pub mod export;
 mod hash;
 pub mod log;
 mod make;
 pub mod mask;
 pub mod merkle;
 pub mod note;
+pub mod proof;
+pub mod query;
 pub mod reader;
 mod record;
 mod recorder;
 pub mod retention;
+pub mod verify;
 
 pub use hash::{Hash, NotAHash};
 pub use record::{
@@ -90,9 +94,15 @@ pub enum EvidenceError {
     /// A rule of masking is no pattern.
     #[error("a masking rule is unusable: {0}")]
     Rule(#[from] regex::Error),
+    /// The last record could not be written.
+    #[error("the last record could not be written; the service's log says why")]
+    Failing,
     /// No such entry.
     #[error("the log has no evaluation `{0}`")]
     Unknown(String),
+    /// It is in the log, and no checkpoint is about it yet.
+    #[error("no checkpoint is about the evaluation `{0}` yet; ask again once one is signed")]
+    Unsigned(String),
     /// A line is no entry.
     #[error("{segment}:{line}: this is no entry of an evidence log: {source}")]
     NoEntry {

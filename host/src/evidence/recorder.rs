@@ -233,6 +233,19 @@ impl Recorder {
         &self.options.dir
     }
 
+    /// Whether the log can be written now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn probe(&self) -> Result<(), EvidenceError> {
+        use std::io::Write;
+        if self.stats.failing() {
+            return Err(EvidenceError::Failing);
+        }
+        let mut file = tempfile::tempfile_in(&self.options.dir).map_err(EvidenceError::io(&self.options.dir))?;
+        file.write_all(&[0; 4096]).map_err(EvidenceError::io(&self.options.dir))
+    }
+
     /// Masks a record and makes it ready.
     pub fn prepare(&self, mut record: EvaluationRecord) -> Prepared {
         self.masker.mask(&mut record);

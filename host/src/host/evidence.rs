@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Host, HostError, State};
+use crate::config::Setting;
 use crate::digest::hex;
+use crate::evidence::verify::verify;
 use crate::evidence::{EvaluationRecord, Prepared, Recorder, Settings, Subject, Ticket};
 use crate::model::Request;
 use crate::pilot::{Evaluation, Mode};
@@ -83,6 +85,28 @@ impl Host {
     /// Who records evaluations, if anybody does.
     pub fn evidence(&self) -> Option<&Arc<Recorder>> {
         self.base.evidence.as_ref()
+    }
+
+    /// Whether what is decided is recorded, and what was recorded is whole. Reads the
+    /// whole log.
+    pub(super) fn evidence_store(&self) -> Result<String, String> {
+        let recorder = self.evidence().ok_or_else(|| {
+            format!("nothing that is decided can be proved later; set {}", Setting::EvidenceDir)
+        })?;
+        recorder.probe().map_err(|e| format!("the evidence log cannot be written: {e}"))?;
+        let found = verify(recorder.dir(), None, None).map_err(|e| e.to_string())?;
+        match found.faults.as_slice() {
+            [] => Ok(format!(
+                "the evidence log is written and verifies: {} entries, {} checkpoints",
+                found.entries, found.checkpoints
+            )),
+            [first, rest @ ..] => Err(format!(
+                "the evidence log does not verify: {}, {}; {} more faults; `cavra evidence verify` tells them",
+                first.place,
+                first.message,
+                rest.len()
+            )),
+        }
     }
 }
 

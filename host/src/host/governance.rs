@@ -50,7 +50,7 @@ impl Host {
             .map(|ids| ids.len())
             .map_err(|e| e.to_string());
         let reports = state.make_reports(self.base.clock.now());
-        ProductionReport::new(state.config.mode, &reports, packs, access)
+        ProductionReport::new(state.config.mode, &reports, packs, access, self.evidence_store())
     }
 
     /// Reads the files again that the settings name, and swaps in what follows from
