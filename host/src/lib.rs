@@ -7,7 +7,7 @@
 //! the fast path, the reference's decision stands.
 //!
 //! A request walks one way: `cli → pilot → backend(reference) → gates →
-//! backend(fast path) → parity → answer`. Start at [`host::Host::evaluate`].
+//! backend(fast path) → parity → evidence → answer`. Start at [`host::Host::evaluate`].
 
 pub mod api;
 pub mod backend;

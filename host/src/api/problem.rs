@@ -174,7 +174,9 @@ impl From<&HostError> for Problem {
             ),
             HostError::Policy(_) => Self::of(ProblemKind::PolicyPackUnusable),
             HostError::Unrecorded(_) => Self::of(ProblemKind::EvidenceUnavailable),
-            HostError::Engine(_) | HostError::Restart { .. } | HostError::Evidence(_) => Self::of(ProblemKind::Internal),
+            HostError::Engine(_) | HostError::Restart { .. } | HostError::Evidence(_) => {
+                Self::of(ProblemKind::Internal)
+            }
         }
     }
 }

@@ -227,7 +227,11 @@ impl VerifyArgs {
 
 fn show(found: &Verification) -> Result<(), Failure> {
     let mut table = output::table(&[]);
-    let word = if found.verified { "verified" } else { "not verified" };
+    let word = if found.verified {
+        "verified"
+    } else {
+        "not verified"
+    };
     table.add_row(vec!["log".into(), output::mark(word, found.verified)]);
     let mut row = |name: &str, value: String| {
         table.add_row(vec![name.to_owned(), value]);
@@ -236,17 +240,28 @@ fn show(found: &Verification) -> Result<(), Failure> {
     row("evaluations", found.evaluations.to_string());
     row(
         "checkpoints",
-        format!("{}, and {} entries after the last", found.checkpoints, found.unsigned),
+        format!(
+            "{}, and {} entries after the last",
+            found.checkpoints, found.unsigned
+        ),
     );
     row("root", found.root.clone());
-    let told = if found.key_was_given { "given" } else { "found beside the log" };
+    let told = if found.key_was_given {
+        "given"
+    } else {
+        "found beside the log"
+    };
     if let Some(key) = &found.public_key {
         row("key", format!("{key} ({told})"));
     }
     for (name, count, what) in [
         ("pruned", found.pruned, "entries are left as hashes"),
         ("gaps", found.gaps, "evaluations were answered without a record"),
-        ("recovered", found.recovered, "times part of a line was set aside after a crash"),
+        (
+            "recovered",
+            found.recovered,
+            "times part of a line was set aside after a crash",
+        ),
         ("torn", found.torn_bytes, "bytes at the end are part of a line"),
     ] {
         if count > 0 {
@@ -287,10 +302,20 @@ fn list(entries: impl Iterator<Item = Result<Entry, Failure>>, json: bool) -> Re
         out.flush()?;
         return Ok(Exit::Done);
     }
-    let mut table = output::table(&["time", "evaluation", "decision", "rule", "backend", "note", "target"]);
+    let mut table = output::table(&[
+        "time",
+        "evaluation",
+        "decision",
+        "rule",
+        "backend",
+        "note",
+        "target",
+    ]);
     for entry in entries {
         let entry = entry?;
-        let Some(record) = entry.evaluation() else { continue };
+        let Some(record) = entry.evaluation() else {
+            continue;
+        };
         let decision = &record.outcome.effective_decision;
         table.add_row(vec![
             record.time.as_str().into(),
@@ -298,7 +323,12 @@ fn list(entries: impl Iterator<Item = Result<Entry, Failure>>, json: bool) -> Re
             output::verdict(decision.decision),
             decision.rule_id.as_str().into(),
             record.outcome.selected_backend.as_str().into(),
-            record.outcome.fallback_code.map(|it| it.as_str()).unwrap_or_default().into(),
+            record
+                .outcome
+                .fallback_code
+                .map(|it| it.as_str())
+                .unwrap_or_default()
+                .into(),
             output::short(&decision.target, 60).as_str().into(),
         ]);
     }
@@ -339,8 +369,11 @@ impl FilterArgs {
 /// What of the log is asked for; what cannot be read is told.
 fn asked(dir: &Path, query: Query) -> Result<impl Iterator<Item = Result<Entry, Failure>> + use<>, Failure> {
     let asked = move |record: &EvaluationRecord| query.asks_for(record);
-    Ok(evaluations(dir)?
-        .filter(move |entry| entry.as_ref().map_or(true, |it| it.evaluation().is_some_and(&asked))))
+    Ok(evaluations(dir)?.filter(move |entry| {
+        entry
+            .as_ref()
+            .map_or(true, |it| it.evaluation().is_some_and(&asked))
+    }))
 }
 
 impl QueryArgs {
@@ -366,14 +399,17 @@ impl ExportArgs {
     fn run(self) -> Result<Exit, Failure> {
         let dir = self.place.dir(None)?;
         // Which log it is: events of many logs meet in one place.
-        let source = read::<PublicKey>(&dir.join(PUBLIC_KEY)).map_or_else(|_| "cavra".to_owned(), |it| it.origin);
+        let source =
+            read::<PublicKey>(&dir.join(PUBLIC_KEY)).map_or_else(|_| "cavra".to_owned(), |it| it.origin);
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         if self.format == Form::Csv {
             writeln!(out, "{}", export::csv(&export::COLUMNS))?;
         }
         for entry in asked(&dir, self.filter.query())? {
             let entry = entry?;
-            let Some(record) = entry.evaluation() else { continue };
+            let Some(record) = entry.evaluation() else {
+                continue;
+            };
             match self.format {
                 Form::Jsonl => out.write_all(&entry.to_line()?)?,
                 Form::Csv => out.write_all(export::csv(&export::row(&entry, record)).as_bytes())?,
@@ -392,7 +428,8 @@ impl ExportArgs {
 impl VerifyProofArgs {
     fn run(self) -> Result<Exit, Failure> {
         let key = read::<PublicKey>(&self.public_key)?;
-        let told = |what: &dyn std::fmt::Display| Failure::Input(format!("`{}`: {what}", self.proof.display()));
+        let told =
+            |what: &dyn std::fmt::Display| Failure::Input(format!("`{}`: {what}", self.proof.display()));
         let bytes = std::fs::read(&self.proof).map_err(|error| told(&error))?;
         let proof: Proof = serde_json::from_slice(&bytes).map_err(|error| told(&error))?;
         match proof.verify(&key) {

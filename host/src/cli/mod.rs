@@ -148,7 +148,9 @@ impl Failure {
             Self::Settings(_) | Self::Input(_) => Exit::Usage,
             // Whoever read our output has seen enough.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Host(_) | Self::Evidence(_) | Self::Output(_) | Self::Serve(_) | Self::Internal(_) => Exit::Failure,
+            Self::Host(_) | Self::Evidence(_) | Self::Output(_) | Self::Serve(_) | Self::Internal(_) => {
+                Exit::Failure
+            }
         }
     }
 }
@@ -192,6 +194,15 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
     }
+}
+
+/// Sets up a host that judges nothing that anybody asked, so that it records nothing.
+fn open_reporting_host(config: Config) -> Result<Host, Failure> {
+    let unrecorded = Config {
+        evidence: None,
+        ..config
+    };
+    open_host(unrecorded, Allocation::OnDemand)
 }
 
 /// Sets up a host with the system's clock and fresh ids.

@@ -25,6 +25,12 @@ pub(super) fn start(
     if recorder.stats().failing() {
         super::output::warn("the evidence log cannot be opened; decisions go on without it");
     }
+    for torn in recorder.recovered() {
+        super::output::warn(&format!(
+            "{} bytes at the end of {} were part of a record that a crash had left; they are set aside in the log's directory",
+            torn.bytes, torn.segment
+        ));
+    }
     Ok(Some(recorder))
 }
 

@@ -4,9 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::evaluate::EvaluateArgs;
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, open_host, output};
+use super::{Exit, Failure, open_reporting_host, output};
 use crate::gates::{Check, ReportKind, ReportStatus};
-use crate::sandbox::Allocation;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RuntimeCommand {
@@ -69,7 +68,7 @@ impl RuntimeCommand {
 fn report(kind: ReportKind, args: &ReportArgs) -> Result<Exit, Failure> {
     let config = args.settings.config()?;
     let mode = config.mode;
-    let reports = open_host(config, Allocation::OnDemand)?.reports();
+    let reports = open_reporting_host(config)?.reports();
     let report = reports.get(kind);
     if args.json {
         output::json(&**report)?;

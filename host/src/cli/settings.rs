@@ -157,9 +157,9 @@ impl EvidenceDirArgs {
             return Ok(dir);
         }
         let evidence = self.0.config()?.evidence;
-        evidence.map(|evidence| evidence.dir).ok_or_else(|| {
-            Failure::Input(format!("no evidence log is named; set {}", Setting::EvidenceDir))
-        })
+        evidence
+            .map(|evidence| evidence.dir)
+            .ok_or_else(|| Failure::Input(format!("no evidence log is named; set {}", Setting::EvidenceDir)))
     }
 }
 

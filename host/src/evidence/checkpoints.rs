@@ -46,7 +46,8 @@ pub(super) fn append(dir: &Path, kept: &Kept, sync: bool) -> Result<(), Evidence
     if length > 0 {
         // What a process that ended in the middle has left ends here.
         let mut last = [0];
-        file.seek(SeekFrom::Start(length.saturating_sub(1))).map_err(&told)?;
+        file.seek(SeekFrom::Start(length.saturating_sub(1)))
+            .map_err(&told)?;
         file.read_exact(&mut last).map_err(&told)?;
         if last != [b'\n'] {
             line.insert(0, b'\n');
@@ -88,7 +89,9 @@ pub(super) fn newer(dir: &Path, signed: u64, entries: u64) -> Result<Option<u64>
         return Ok(None);
     }
     let note = last_line(dir)?.and_then(|kept| kept.note.parse::<Checkpoint>().ok());
-    Ok(note.map(|note| note.size).filter(|size| *size > signed && *size <= entries))
+    Ok(note
+        .map(|note| note.size)
+        .filter(|size| *size > signed && *size <= entries))
 }
 
 fn last_line(dir: &Path) -> Result<Option<Kept>, EvidenceError> {

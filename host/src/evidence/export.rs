@@ -44,8 +44,16 @@ pub fn row(entry: &Entry, record: &EvaluationRecord) -> [String; COLUMNS.len()] 
         identity.session_id.clone(),
         identity.agent_id.clone(),
         identity.actor.clone(),
-        record.outcome.fallback_code.map(|it| it.to_string()).unwrap_or_default(),
-        record.outcome.parity_match.map(|it| it.to_string()).unwrap_or_default(),
+        record
+            .outcome
+            .fallback_code
+            .map(|it| it.to_string())
+            .unwrap_or_default(),
+        record
+            .outcome
+            .parity_match
+            .map(|it| it.to_string())
+            .unwrap_or_default(),
     ]
 }
 
@@ -57,7 +65,11 @@ pub fn csv(fields: &[impl AsRef<str>]) -> String {
         .map(|field| {
             let field = field.as_ref();
             let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
-            let guarded = if formula { format!("'{field}") } else { field.to_owned() };
+            let guarded = if formula {
+                format!("'{field}")
+            } else {
+                field.to_owned()
+            };
             if guarded.contains([',', '"', '\n', '\r']) {
                 format!("\"{}\"", guarded.replace('"', "\"\""))
             } else {

@@ -20,7 +20,13 @@ impl Hash {
 
     /// The hash of a line of the log: RFC 6962's hash of a leaf.
     pub fn of_line(line: &[u8]) -> Self {
-        Self(Sha256::new().chain_update([0]).chain_update(line).finalize().into())
+        Self(
+            Sha256::new()
+                .chain_update([0])
+                .chain_update(line)
+                .finalize()
+                .into(),
+        )
     }
 
     /// RFC 6962's hash of an inner node.

@@ -22,6 +22,9 @@ use super::{Entry, Event, EvidenceError, Hash, Recovered, SCHEMA};
 /// The file with the log's public key.
 pub const PUBLIC_KEY: &str = "log.pub";
 
+/// The file by which writers take turns.
+const LOCK: &str = "lock";
+
 /// When a log begins new segments, signs, and forgets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -120,13 +123,16 @@ impl Log {
         if fs::metadata(dir).map_err(&told)?.mode() & 0o022 != 0 {
             return Err(EvidenceError::Exposed { path: dir.to_owned() });
         }
-        let lock = private(&dir.join("lock"), false)?;
+        let lock = private(&dir.join(LOCK), false)?;
         let _turn = take(&lock, dir)?;
         let key = SigningKey::from_seed(seed).ok_or(EvidenceError::Seed)?;
         let public = public_key(dir, &key)?;
         let kept = checkpoints::last(dir, &public)?;
         let (segment, at) = begin(dir, kept)?;
         let file = private(&segment.path, true)?;
+        if options.sync {
+            sync_names(dir)?;
+        }
         let mut log = Self {
             dir: dir.to_owned(),
             key,
@@ -192,8 +198,11 @@ impl Log {
         }
         self.at = at;
         self.recovered.clear();
-        if self.unsigned() >= self.options.checkpoint_entries {
-            self.sign()?;
+        if self.unsigned() >= self.options.checkpoint_entries
+            && let Err(error) = self.sign()
+        {
+            // The entries are written; the next turn signs them.
+            tracing::error!(%error, "the evidence log cannot be signed");
         }
         Ok(())
     }
@@ -245,6 +254,9 @@ impl Log {
         self.file.sync_data().map_err(told)?;
         let next = Segment::at(&self.dir, self.at.tree.size());
         self.file = private(&next.path, true)?;
+        if self.options.sync {
+            sync_names(&self.dir)?;
+        }
         self.segment = next;
         self.at.position = 0;
         // Where a writer goes on from must not be in a segment that may be removed.
@@ -328,9 +340,8 @@ impl Log {
         let name = format!("torn-{:020}-{}", self.at.tree.size(), torn.len());
         let path = self.dir.join(&name);
         // A full disk keeps no copy; length and digest stand in the log all the same.
-        let kept = private(&path, false).and_then(|mut file| {
-            file.write_all(torn).map_err(EvidenceError::io(&path))
-        });
+        let kept =
+            private(&path, false).and_then(|mut file| file.write_all(torn).map_err(EvidenceError::io(&path)));
         let told = EvidenceError::io(&self.segment.path);
         self.file.set_len(self.at.position).map_err(told)?;
         self.recovered.push(Recovered {
@@ -388,11 +399,24 @@ pub(super) fn private(path: &Path, append: bool) -> Result<File, EvidenceError> 
         .map_err(EvidenceError::io(path))
 }
 
+/// Waits until the disk knows what files there are.
+fn sync_names(dir: &Path) -> Result<(), EvidenceError> {
+    let synced = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(EvidenceError::io(dir))
+}
+
 fn take(lock: &File, dir: &Path) -> Result<Turn, EvidenceError> {
     let told = EvidenceError::io(dir);
     loop {
         match rustix::fs::flock(lock, FlockOperation::LockExclusive) {
-            Ok(()) => return Ok(Turn(lock.try_clone().map_err(told)?)),
+            Ok(()) => {
+                let turn = Turn(lock.try_clone().map_err(&told)?);
+                // A lock that is no longer in the directory is nobody else's lock.
+                return match lock.metadata().map_err(told)?.nlink() {
+                    0 => Err(EvidenceError::Changed { path: dir.join(LOCK) }),
+                    _ => Ok(turn),
+                };
+            }
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(told(error.into())),
         }

@@ -40,12 +40,18 @@ const RULES: [(&str, &str); 12] = [
         r#"\b(?:x-api-key|api-key|x-auth-token|x-access-token|private-token|job-token|x-vault-token|x-amz-security-token|x-csrf-token|set-cookie|cookie)\\?["']?\s*:\s*\\?["']?([^"'\r\n\\]+)"#,
     ),
     ("url", r#"\b[a-z][a-z0-9+.-]*://([^\s/?#"'<>]+)@"#),
-    ("flag", r"(?:^|[\s'\x22=])--?(?:[a-z0-9]+[_-])*(?:NAMES|pass|pwd|auth|bearer)(?:\s*=\s*|\s+)(VALUE)"),
+    (
+        "flag",
+        r"(?:^|[\s'\x22=])--?(?:[a-z0-9]+[_-])*(?:NAMES|pass|pwd|auth|bearer)(?:\s*=\s*|\s+)(VALUE)",
+    ),
     (
         "assignment",
         r#"(?:\b|_)(?:[a-z0-9_.-]*NAMES|[a-z0-9]+_(?:pass|pwd|key|auth|pat))\\?["']?\s*(?::=|[:=])\s*\\?(VALUE)"#,
     ),
-    ("user", r"(?:^|\s)(?:-u\s*|--(?:proxy-)?user(?:\s+|=))(\x22[^\x22:]*:[^\x22]*\x22|'[^':]*:[^']*'|[^\s:'\x22]+:[^\s'\x22]+)"),
+    (
+        "user",
+        r"(?:^|\s)(?:-u\s*|--(?:proxy-)?user(?:\s+|=))(\x22[^\x22:]*:[^\x22]*\x22|'[^':]*:[^']*'|[^\s:'\x22]+:[^\s'\x22]+)",
+    ),
     (
         "password-option",
         r"\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass|redis-cli|smbclient|htpasswd|7z|unzip|zip)\b[^|;&\n]*?\s-(?:p|a|P)\s*(VALUE)",
@@ -59,11 +65,14 @@ const RULES: [(&str, &str); 12] = [
         "cloud-key",
         r"(?-i)\b((?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z0-9]{12,}|AIza[\w-]{30,}|LTAI[A-Za-z0-9]{12,}|GOOG1E[A-Z0-9]{20,})",
     ),
-    (
-        "web-token",
-        r"(?-i)\b(eyJ[\w-]{6,}\.eyJ[\w-]{4,}\.[\w-]*)",
-    ),
+    ("web-token", r"(?-i)\b(eyJ[\w-]{6,}\.eyJ[\w-]{4,}\.[\w-]*)"),
 ];
+
+/// The name of every rule that can stand in a record.
+pub fn rules() -> impl Iterator<Item = &'static str> {
+    let named = RULES.iter().map(|(name, _)| *name);
+    named.chain(["field", "pointer", "repeated"])
+}
 
 /// Masks records of one host.
 pub struct Masker {
@@ -237,7 +246,12 @@ impl Masker {
 
     fn stand_in(&self, rule: &str, secret: &str) -> String {
         let tag = hmac::sign(&self.key, secret.as_bytes());
-        let digits: String = tag.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digits: String = tag
+            .as_ref()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         format!("{MARK}{rule}:{digits}]")
     }
 
@@ -249,7 +263,10 @@ impl Masker {
             ("/identity/session_id".to_owned(), &mut identity.session_id),
             ("/identity/agent_id".to_owned(), &mut identity.agent_id),
             ("/identity/actor".to_owned(), &mut identity.actor),
-            ("/outcome/fallback_reason".to_owned(), &mut outcome.fallback_reason),
+            (
+                "/outcome/fallback_reason".to_owned(),
+                &mut outcome.fallback_reason,
+            ),
         ];
         let decisions = [
             ("python_decision", outcome.python_decision.as_mut()),
@@ -326,7 +343,11 @@ impl Found {
         let mut all = serde_json::to_value(record).map_err(|_| Leak)?;
         let mut leak = false;
         texts(&mut all, &mut |text| {
-            leak = leak || self.secrets.keys().any(|(_, secret)| text.contains(secret.as_str()));
+            leak = leak
+                || self
+                    .secrets
+                    .keys()
+                    .any(|(_, secret)| text.contains(secret.as_str()));
         });
         if leak { Err(Leak) } else { Ok(()) }
     }
@@ -388,7 +409,11 @@ fn erase_members(members: &mut Map<String, Value>, at: &str, found: &mut Found) 
         return;
     }
     for (key, value) in members.iter_mut() {
-        erase_value(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
+        erase_value(
+            value,
+            &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
+            found,
+        );
     }
 }
 

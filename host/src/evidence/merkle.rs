@@ -114,10 +114,7 @@ mod tests {
             let (root, size) = (root(&leaves), count as u64);
             for (i, line) in lines.iter().enumerate() {
                 let path = inclusion(&leaves, i).unwrap();
-                assert!(
-                    is_included(line, i as u64, size, &path, &root),
-                    "{i} of {count}"
-                );
+                assert!(is_included(line, i as u64, size, &path, &root), "{i} of {count}");
                 assert!(!is_included(b"another", i as u64, size, &path, &root));
                 if count > 1 {
                     let elsewhere = (i + 1) % count;

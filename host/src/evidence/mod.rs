@@ -27,7 +27,9 @@ pub use record::{
 };
 
 pub use make::Subject;
-pub use recorder::{Durability, OnFailure, Options, Prepared, Recorder, Stats, Ticket, UnknownWord, Unrecorded};
+pub use recorder::{
+    Durability, OnFailure, Options, Prepared, Recorder, Stats, Ticket, UnknownWord, Unrecorded,
+};
 
 use std::path::{Path, PathBuf};
 

@@ -33,13 +33,18 @@ impl Query {
         let decision = &record.outcome.effective_decision;
         let time = || record.time.parse::<Timestamp>().ok();
         let text = |asked: &Option<String>, found: &str| asked.as_deref().is_none_or(|it| it == found);
-        self.since.is_none_or(|since| time().is_some_and(|it| it >= since))
+        self.since
+            .is_none_or(|since| time().is_some_and(|it| it >= since))
             && self.until.is_none_or(|until| time().is_some_and(|it| it < until))
             && text(&self.pack, &decision.policy_pack)
             && text(&self.rule, &decision.rule_id)
             && text(&self.session, &record.identity.session_id)
             && self.decision.is_none_or(|it| it == decision.decision)
-            && self.fallback_code.is_none_or(|it| Some(it) == record.outcome.fallback_code)
-            && self.parity.is_none_or(|it| Some(it) == record.outcome.parity_match)
+            && self
+                .fallback_code
+                .is_none_or(|it| Some(it) == record.outcome.fallback_code)
+            && self
+                .parity
+                .is_none_or(|it| Some(it) == record.outcome.parity_match)
     }
 }

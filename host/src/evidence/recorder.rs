@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::log::{self, Log, Written};
 use super::mask::Masker;
-use super::{EvaluationRecord, Event, EvidenceError, Gap};
+use super::{EvaluationRecord, Event, EvidenceError, Gap, Recovered};
 use crate::clock::Clock;
 
 /// How many records wait for the writer; who has one more waits to hand it over.
@@ -132,6 +132,8 @@ pub struct Recorder {
     writer: Mutex<Option<JoinHandle<()>>>,
     masker: Masker,
     stats: Arc<Stats>,
+    /// What a crash had left and was set aside when the log was opened.
+    recovered: Vec<Recovered>,
     options: Options,
 }
 
@@ -200,6 +202,16 @@ impl Recorder {
                 None
             }
         };
+        let recovered = log
+            .as_ref()
+            .map(|log| log.recovered().to_vec())
+            .unwrap_or_default();
+        for torn in &recovered {
+            tracing::warn!(
+                segment = %torn.segment, bytes = torn.bytes,
+                "part of a line at the end of the evidence log was set aside"
+            );
+        }
         let (sender, receiver) = sync_channel(QUEUE);
         let mut writer = Writer {
             log,
@@ -219,6 +231,7 @@ impl Recorder {
             writer: Mutex::new(Some(thread)),
             masker,
             stats,
+            recovered,
             options,
         })
     }
@@ -226,6 +239,11 @@ impl Recorder {
     /// What the writer has done so far.
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// What a crash had left and was set aside when the log was opened.
+    pub fn recovered(&self) -> &[Recovered] {
+        &self.recovered
     }
 
     /// Where the log is.
@@ -242,8 +260,10 @@ impl Recorder {
         if self.stats.failing() {
             return Err(EvidenceError::Failing);
         }
-        let mut file = tempfile::tempfile_in(&self.options.dir).map_err(EvidenceError::io(&self.options.dir))?;
-        file.write_all(&[0; 4096]).map_err(EvidenceError::io(&self.options.dir))
+        let mut file =
+            tempfile::tempfile_in(&self.options.dir).map_err(EvidenceError::io(&self.options.dir))?;
+        file.write_all(&[0; 4096])
+            .map_err(EvidenceError::io(&self.options.dir))
     }
 
     /// Masks a record and makes it ready.
@@ -311,7 +331,11 @@ impl Prepared {
             Err(TrySendError::Disconnected(_)) => closed(),
             Err(TrySendError::Full(message)) => {
                 let sent = tokio::task::spawn_blocking(move || sender.send(message)).await;
-                if matches!(sent, Ok(Ok(()))) { ticket } else { closed() }
+                if matches!(sent, Ok(Ok(()))) {
+                    ticket
+                } else {
+                    closed()
+                }
             }
         }
     }
@@ -409,7 +433,10 @@ impl Writer {
                     tracing::warn!("the evidence log is written again");
                 }
                 if let Some(gap) = self.gap.take() {
-                    tracing::warn!(evaluations = gap.evaluations, "the gap in the evidence log is recorded");
+                    tracing::warn!(
+                        evaluations = gap.evaluations,
+                        "the gap in the evidence log is recorded"
+                    );
                 }
                 self.unsigned_since.get_or_insert_with(Instant::now);
                 tell(batch, &Ok(()));
@@ -419,20 +446,31 @@ impl Writer {
     }
 
     fn append(&mut self, batch: &[Job]) -> Result<(), EvidenceError> {
-        let mut log = match self.log.take() {
-            Some(log) => log,
-            None => Log::open(&self.options.dir, &self.seed, self.options.log)?,
-        };
-        for torn in log.recovered() {
-            tracing::warn!(
-                segment = %torn.segment, bytes = torn.bytes,
-                "part of a line at the end of the evidence log was set aside"
-            );
-        }
-        let gap = self.gap.clone().map(|gap| Written::new(&Event::Gap(gap))).transpose()?;
+        let gap = self
+            .gap
+            .clone()
+            .map(|gap| Written::new(&Event::Gap(gap)))
+            .transpose()?;
         let events: Vec<&Written> = gap.iter().chain(batch.iter().map(|job| &job.written)).collect();
-        log.append(&events, self.clock.now())?;
+        let now = self.clock.now();
+        let open = || Log::open(&self.options.dir, &self.seed, self.options.log);
         // A log that failed is opened anew next time: nothing that was known of it counts.
+        let mut log = match self.log.take() {
+            None => open()?,
+            Some(mut log) => match log.append(&events, now) {
+                Ok(()) => {
+                    self.log = Some(log);
+                    return Ok(());
+                }
+                // Another process has gone on elsewhere, and removed what this one had open.
+                Err(error @ EvidenceError::Changed { .. }) => {
+                    tracing::warn!(%error, "the evidence log is opened anew");
+                    open()?
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        log.append(&events, now)?;
         self.log = Some(log);
         Ok(())
     }

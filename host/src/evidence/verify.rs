@@ -11,7 +11,7 @@ use super::merkle::Frontier;
 use super::note::{Checkpoint, PublicKey};
 use super::reader::{Line, lines_of, segments};
 use super::retention::{hashes, pruned};
-use super::{Entry, EvidenceError, Event, Hash, SCHEMA, checkpoints};
+use super::{Entry, Event, EvidenceError, Hash, SCHEMA, checkpoints};
 
 macro_rules! faults {
     ($($variant:ident $word:literal $meaning:literal,)*) => {
@@ -127,7 +127,10 @@ pub fn verify(
         }
     }
     walk.finish(&notes, key.as_ref(), &roots, old);
-    let signed = notes.iter().filter_map(|found| found.note.as_ref()).map(|note| note.size);
+    let signed = notes
+        .iter()
+        .filter_map(|found| found.note.as_ref())
+        .map(|note| note.size);
     let signed = signed.max().unwrap_or_default();
     Ok(Verification {
         schema_version: "cavra.evidence-verification.v1",
@@ -234,7 +237,10 @@ impl Walk {
                 FaultKind::Missing,
                 name,
                 Some(self.next),
-                format!("{missing} entries are missing before this segment, from {} on", self.next),
+                format!(
+                    "{missing} entries are missing before this segment, from {} on",
+                    self.next
+                ),
             );
             self.next = first;
             self.before = None;
@@ -339,7 +345,10 @@ impl Walk {
             None => (sequence, place.to_owned()),
         };
         // What is told of it already is not told twice.
-        let told = self.faults.iter().any(|it| it.place == at && it.kind == FaultKind::Changed);
+        let told = self
+            .faults
+            .iter()
+            .any(|it| it.place == at && it.kind == FaultKind::Changed);
         if !told {
             self.fault(
                 FaultKind::Changed,
@@ -403,7 +412,10 @@ impl Walk {
                 FaultKind::OtherRoot,
                 place,
                 None,
-                format!("the first {} entries have the root {root}, not {}", note.size, note.root),
+                format!(
+                    "the first {} entries have the root {root}, not {}",
+                    note.size, note.root
+                ),
             ),
             None => {
                 let entries = self.tree.size();

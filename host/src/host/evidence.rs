@@ -91,11 +91,15 @@ impl Host {
     /// whole log.
     pub(super) fn evidence_store(&self) -> Result<String, String> {
         let recorder = self.evidence().ok_or_else(|| {
-            format!("nothing that is decided can be proved later; set {}", Setting::EvidenceDir)
+            format!(
+                "nothing that is decided can be proved later; set {}",
+                Setting::EvidenceDir
+            )
         })?;
-        recorder.probe().map_err(|e| format!("the evidence log cannot be written: {e}"))?;
         let found = verify(recorder.dir(), None, None).map_err(|e| e.to_string())?;
+        let writable = recorder.probe();
         match found.faults.as_slice() {
+            [] if writable.is_err() => Err("the evidence log verifies, and cannot be written".to_owned()),
             [] => Ok(format!(
                 "the evidence log is written and verifies: {} entries, {} checkpoints",
                 found.entries, found.checkpoints

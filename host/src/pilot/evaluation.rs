@@ -74,7 +74,9 @@ impl Stamps {
     /// decision is issued.
     pub fn drawn(&self) -> Vec<String> {
         let ids = [self.evaluation_id.as_str(), &self.correlation_id];
-        let ids = ids.into_iter().chain(self.decision_ids.as_slice().iter().map(String::as_str));
+        let ids = ids
+            .into_iter()
+            .chain(self.decision_ids.as_slice().iter().map(String::as_str));
         ids.map(|id| id.split_once('_').map_or(id, |(_, drawn)| drawn).to_owned())
             .collect()
     }

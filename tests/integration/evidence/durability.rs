@@ -36,7 +36,9 @@ fn ask_until_gone(addr: SocketAddr, answered: &Mutex<BTreeSet<String>>) {
             }
             let text = String::from_utf8_lossy(&seen);
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: "));
                 if body.len() == length.unwrap().parse::<usize>().unwrap() {
                     let answer: Value = serde_json::from_str(body).unwrap();
                     let id = answer["evaluation_id"].as_str().unwrap().to_owned();
@@ -77,10 +79,18 @@ fn every_answer_is_in_the_log_whenever_the_service_is_killed() {
         let output = place.cavra(&["evaluate", "read_file", "README.md"]).run();
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         let found = place.verify(&[]);
-        assert_eq!((&found["verified"], &found["torn_bytes"]), (&json!(true), &json!(0)));
+        assert_eq!(
+            (&found["verified"], &found["torn_bytes"]),
+            (&json!(true), &json!(0))
+        );
     }
     let recorded: BTreeSet<String> = place.records().into_iter().map(|it| it.evaluation_id).collect();
-    let missing: Vec<String> = answered.into_inner().unwrap().difference(&recorded).cloned().collect();
+    let missing: Vec<String> = answered
+        .into_inner()
+        .unwrap()
+        .difference(&recorded)
+        .cloned()
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
@@ -92,8 +102,12 @@ fn part_of_a_line_is_set_aside_and_told() {
     let mut file = fs::OpenOptions::new().append(true).open(segment).unwrap();
     file.write_all(br#"{"event":{"kind":"evalua"#).unwrap();
     let found = place.verify(&[]);
-    assert_eq!((&found["verified"], &found["torn_bytes"]), (&json!(true), &json!(24)));
-    place.judge(&[], &requests(2));
+    assert_eq!(
+        (&found["verified"], &found["torn_bytes"]),
+        (&json!(true), &json!(24))
+    );
+    let told = place.judge(&[], &requests(2)).stderr;
+    assert!(told.contains("24 bytes"), "{told}");
     let found = place.verify(&[]);
     assert_eq!(
         (&found["verified"], &found["recovered"], &found["entries"]),
@@ -116,7 +130,10 @@ fn a_whole_entry_without_the_end_of_its_line_is_kept() {
     place.judge(&[], &requests(1));
     assert_eq!(place.entries().len(), 4);
     let found = place.verify(&[]);
-    assert_eq!((&found["verified"], &found["recovered"]), (&json!(true), &json!(0)));
+    assert_eq!(
+        (&found["verified"], &found["recovered"]),
+        (&json!(true), &json!(0))
+    );
 }
 
 #[test]
@@ -132,19 +149,32 @@ fn processes_share_a_log() {
         }
     });
     let found = place.verify(&[]);
-    assert_eq!((&found["verified"], &found["entries"]), (&json!(true), &json!(80)), "{found}");
+    assert_eq!(
+        (&found["verified"], &found["entries"]),
+        (&json!(true), &json!(80)),
+        "{found}"
+    );
 }
 
 #[test]
 fn old_segments_go_and_the_chain_stays_whole() {
     let place = Place::new();
-    let flags = ["--evidence-segment-bytes", "9000", "--evidence-retention-days", "0.0000001"];
+    let flags = [
+        "--evidence-segment-bytes",
+        "9000",
+        "--evidence-retention-days",
+        "0.0000001",
+    ];
     place.judge(&flags, &requests(10));
     let old = place.path("old");
     fs::write(&old, place.cavra(&["evidence", "checkpoint"]).run().stdout).unwrap();
     place.judge(&flags, &requests(40));
     let found = place.verify(&["--checkpoint", old.to_str().unwrap()]);
-    assert_eq!((&found["verified"], &found["entries"]), (&json!(true), &json!(50)), "{found}");
+    assert_eq!(
+        (&found["verified"], &found["entries"]),
+        (&json!(true), &json!(50)),
+        "{found}"
+    );
     assert!(found["pruned"].as_u64().unwrap() > 10, "{found}");
     assert!(place.entries().len() < 40);
     // What is kept can still be proved.
@@ -152,9 +182,15 @@ fn old_segments_go_and_the_chain_stays_whole() {
     assert_eq!(place.cavra(&["evidence", "prove", id]).run().code, Some(0));
     // What was removed cannot be taken for something else.
     let mut files = fs::read_dir(place.dir()).unwrap().map(|it| it.unwrap().path());
-    let hashes = files.find(|it| it.extension().is_some_and(|it| it == "hashes")).unwrap();
+    let hashes = files
+        .find(|it| it.extension().is_some_and(|it| it == "hashes"))
+        .unwrap();
     let text = fs::read_to_string(&hashes).unwrap();
-    let digit = if text.contains("sha256:0") { "sha256:1" } else { "sha256:0" };
+    let digit = if text.contains("sha256:0") {
+        "sha256:1"
+    } else {
+        "sha256:0"
+    };
     fs::write(&hashes, format!("{digit}{}", text.split_at(8).1)).unwrap();
     assert_eq!(place.verify(&[])["verified"], false);
 }
@@ -187,10 +223,16 @@ fn where_nothing_can_be_recorded_nothing_is_answered() {
     let refused = service.evaluate(request);
     assert_eq!(refused.status, 503, "{}", refused.body);
     assert!(refused.body.contains("urn:cavra:problem:evidence-unavailable"));
-    assert!(!refused.body.contains("terraform") && !refused.body.contains("segment"), "{}", refused.body);
+    assert!(
+        !refused.body.contains("terraform") && !refused.body.contains("segment"),
+        "{}",
+        refused.body
+    );
     let output = place.cavra(&["evaluate", "read_file", "README.md"]).run();
     assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""));
-    let lines = place.cavra(&["evaluate", "-"]).run_with(format!("{request}\n").as_bytes());
+    let lines = place
+        .cavra(&["evaluate", "-"])
+        .run_with(format!("{request}\n").as_bytes());
     assert_eq!(lines.code, Some(1));
     assert_eq!(lines.lines()[0]["error"]["code"], "evidence_unavailable");
     // There is room again, and nobody has to restart anything.
@@ -220,7 +262,10 @@ fn a_gap_is_recorded_once_it_is_over() {
     let gap = serde_json::to_value(&entries[0].event).unwrap();
     assert_eq!(gap["kind"], "gap");
     assert_eq!(gap["evaluations"], 5);
-    assert_eq!((&gap["first_evaluation_id"], &gap["last_evaluation_id"]), (&ids[0], &ids[4]));
+    assert_eq!(
+        (&gap["first_evaluation_id"], &gap["last_evaluation_id"]),
+        (&ids[0], &ids[4])
+    );
     assert_eq!(entries.len(), 2);
     let found = place.verify(&[]);
     assert_eq!((&found["verified"], &found["gaps"]), (&json!(true), &json!(5)));

@@ -46,7 +46,14 @@ const COMMANDS: [&str; 30] = [
 
 /// Tokens that tell by themselves what they are.
 const TOKENS: [&str; 8] = [
-    "ghp_", "github_pat_", "glpat-", "sk-proj-", "npm_", "hvs.", "xoxb-", "hf_",
+    "ghp_",
+    "github_pat_",
+    "glpat-",
+    "sk-proj-",
+    "npm_",
+    "hvs.",
+    "xoxb-",
+    "hf_",
 ];
 
 /// A secret like no other, of letters and digits alone.
@@ -125,16 +132,25 @@ fn no_planted_secret_reaches_the_log() {
         assert!(!record.masking.replayable, "{request}");
         assert!(!record.masking.masked.is_empty());
         // All else is there.
-        assert_eq!(record.request.as_ref().unwrap()["action_type"], request["action_type"]);
+        assert_eq!(
+            record.request.as_ref().unwrap()["action_type"],
+            request["action_type"]
+        );
     }
     assert_eq!(place.verify(&[])["verified"], true);
 
     // The same decisions as without a log.
     let input: String = requests.iter().map(|it| format!("{it}\n")).collect();
-    let without = cavra(["evaluate", "-"]).args(flags).run_with(input.as_bytes()).lines();
+    let without = cavra(["evaluate", "-"])
+        .args(flags)
+        .run_with(input.as_bytes())
+        .lines();
     for (with, without) in answers.iter().zip(&without) {
         for field in ["decision", "rule_id", "target", "requested_operation", "reason"] {
-            assert_eq!(with["effective_decision"][field], without["effective_decision"][field]);
+            assert_eq!(
+                with["effective_decision"][field],
+                without["effective_decision"][field]
+            );
         }
     }
 }
@@ -144,7 +160,13 @@ fn equal_secrets_have_equal_masks_in_the_records_of_one_host() {
     let mask_of = |place: &Place, i: usize| {
         let target = place.records()[i].request.as_ref().unwrap()["target"].to_string();
         let mask = target.split_once("[masked:").unwrap().1;
-        mask.split_once(':').unwrap().1.split_once(']').unwrap().0.to_owned()
+        mask.split_once(':')
+            .unwrap()
+            .1
+            .split_once(']')
+            .unwrap()
+            .0
+            .to_owned()
     };
     let (place, other) = (Place::new(), Place::new());
     let command = |text: &str| json!({"action_type": "execute_command", "target": text});
@@ -157,13 +179,18 @@ fn equal_secrets_have_equal_masks_in_the_records_of_one_host() {
     other.judge(&[], &requests);
     assert_eq!(mask_of(&place, 0), mask_of(&place, 1));
     assert_ne!(mask_of(&place, 0), mask_of(&place, 2));
-    assert_ne!(mask_of(&place, 0), mask_of(&other, 0), "another host has another key");
+    assert_ne!(
+        mask_of(&place, 0),
+        mask_of(&other, 0),
+        "another host has another key"
+    );
 }
 
 #[test]
 fn what_is_masked_is_listed_and_what_holds_no_secret_stays() {
     let place = Place::new();
-    let plain = json!({"action_type": "execute_command", "target": "git commit -m 'token handling: a note'", "n": 1});
+    let plain =
+        json!({"action_type": "execute_command", "target": "git commit -m 'token handling: a note'", "n": 1});
     place.judge(
         &["--evidence-mask", "/ticket/owner, /absent"],
         &[
@@ -175,7 +202,10 @@ fn what_is_masked_is_listed_and_what_holds_no_secret_stays() {
     let records = place.records();
     let masked = &records[0].masking.masked;
     assert_eq!(masked.len(), 1);
-    assert_eq!((masked[0].pointer.as_str(), masked[0].rule.as_str()), ("/request/ticket/owner", "pointer"));
+    assert_eq!(
+        (masked[0].pointer.as_str(), masked[0].rule.as_str()),
+        ("/request/ticket/owner", "pointer")
+    );
     assert_eq!(records[0].request.as_ref().unwrap()["ticket"]["id"], 7);
     assert!(records[1].masking.replayable);
     assert!(records[1].masking.masked.is_empty());

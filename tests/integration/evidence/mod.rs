@@ -61,7 +61,10 @@ impl Place {
     }
 
     pub fn entries(&self) -> Vec<Entry> {
-        reader::entries(&self.dir()).unwrap().map(Result::unwrap).collect()
+        reader::entries(&self.dir())
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
     }
 
     pub fn records(&self) -> Vec<EvaluationRecord> {

@@ -32,20 +32,28 @@ fn every_evaluation_of_the_command_line_is_recorded() {
         }
         for backend in ["reference", "fastpath"] {
             let (told, kept) = (&answer["sandbox"][backend], &record["backends"][backend]);
-            for field in ["module_sha256", "policy_sha256", "engine_fingerprint", "fuel_used"] {
+            for field in [
+                "module_sha256",
+                "policy_sha256",
+                "engine_fingerprint",
+                "fuel_used",
+            ] {
                 assert_eq!(told[field], kept[field], "{field}");
                 assert!(!kept[field].is_null(), "{field}");
             }
-            assert_eq!(
-                told["microseconds"],
-                record["measured"][backend]["microseconds"]
-            );
+            assert_eq!(told["microseconds"], record["measured"][backend]["microseconds"]);
         }
         let ids = record["drawn_ids"].as_array().unwrap();
         assert_eq!(ids.len(), 4);
-        assert_eq!(json!(format!("eval_{}", ids[0].as_str().unwrap())), record["evaluation_id"]);
+        assert_eq!(
+            json!(format!("eval_{}", ids[0].as_str().unwrap())),
+            record["evaluation_id"]
+        );
         for (field, value) in request.as_object().unwrap() {
-            assert_eq!(&record["request"][field], value, "unknown fields stay as they were");
+            assert_eq!(
+                &record["request"][field], value,
+                "unknown fields stay as they were"
+            );
         }
         assert_eq!(record["masking"]["replayable"], true);
     }
@@ -55,14 +63,19 @@ fn every_evaluation_of_the_command_line_is_recorded() {
 #[test]
 fn one_evaluation_is_recorded_and_signed_and_nobody_else_reads_it() {
     let place = Place::new();
-    let output = place.cavra(&["evaluate", "read_file", "README.md", "--json"]).run();
+    let output = place
+        .cavra(&["evaluate", "read_file", "README.md", "--json"])
+        .run();
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     let found = place.verify(&[]);
     assert_eq!(
         (&found["entries"], &found["checkpoints"], &found["unsigned"]),
         (&json!(1), &json!(1), &json!(0))
     );
-    assert_eq!(fs::metadata(place.dir()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(place.dir()).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     for path in place.segments().into_iter().chain([place.path("key")]) {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -112,7 +125,10 @@ fn the_service_and_the_command_line_record_the_same() {
                     record.as_object_mut().unwrap().remove(field);
                 }
                 for decision in ["python_decision", "go_decision", "effective_decision"] {
-                    record["outcome"][decision].as_object_mut().unwrap().remove("decision_id");
+                    record["outcome"][decision]
+                        .as_object_mut()
+                        .unwrap()
+                        .remove("decision_id");
                 }
                 record
             })
@@ -137,12 +153,23 @@ fn records_are_found_shown_and_exported() {
     assert_eq!(query(&["--fallback-code", "trap"]), 0);
     assert_eq!(query(&["--policy-pack", "another"]), 0);
     assert_eq!(query(&["--parity", "false"]), 0);
-    assert_eq!(query(&["--since", "2020-01-01T00:00:00Z", "--until", "2020-01-02T00:00:00Z"]), 0);
+    assert_eq!(
+        query(&[
+            "--since",
+            "2020-01-01T00:00:00Z",
+            "--until",
+            "2020-01-02T00:00:00Z"
+        ]),
+        0
+    );
     assert_eq!(query(&["--since", "2020-01-01T00:00:00Z"]), 9);
     let bad = place.cavra(&["evidence", "query", "--decision", "perhaps"]).run();
     assert_eq!(bad.code, Some(3));
 
-    let tail = place.cavra(&["evidence", "tail", "-n", "2", "--json"]).run().lines();
+    let tail = place
+        .cavra(&["evidence", "tail", "-n", "2", "--json"])
+        .run()
+        .lines();
     let last = place.records().last().unwrap().evaluation_id.clone();
     assert_eq!(tail.len(), 2);
     assert_eq!(tail[1]["event"]["evaluation_id"], last);
@@ -151,16 +178,27 @@ fn records_are_found_shown_and_exported() {
     assert_eq!(place.cavra(&["evidence", "show", "eval_0"]).run().code, Some(3));
 
     let export = |form: &str| place.cavra(&["evidence", "export", "--format", form]).run();
-    assert_eq!(export("jsonl").stdout, fs::read_to_string(&place.segments()[0]).unwrap());
+    assert_eq!(
+        export("jsonl").stdout,
+        fs::read_to_string(&place.segments()[0]).unwrap()
+    );
     let table = export("csv").stdout;
     assert_eq!(table.lines().count(), 10);
     assert!(table.starts_with("sequence,time,evaluation_id,"));
     let events = export("cloudevents").lines();
     assert_eq!(events[8]["id"], last);
     assert_eq!(events[8]["data"], shown);
-    assert!(events[8]["source"].as_str().unwrap().starts_with("cavra-evidence/"));
+    assert!(
+        events[8]["source"]
+            .as_str()
+            .unwrap()
+            .starts_with("cavra-evidence/")
+    );
     let events = export("ocsf").lines();
-    assert_eq!((&events[1]["class_uid"], &events[1]["action"]), (&json!(6003), &json!("Denied")));
+    assert_eq!(
+        (&events[1]["class_uid"], &events[1]["action"]),
+        (&json!(6003), &json!("Denied"))
+    );
 }
 
 #[test]
@@ -173,10 +211,15 @@ fn a_proof_needs_no_log() {
         let file = place.path("proof.json");
         fs::write(&file, proof.to_string()).unwrap();
         let (file, key) = (file.to_str().unwrap(), key.to_str().unwrap());
-        cavra(["evidence", "verify-proof", file, "--public-key", key]).run().code
+        cavra(["evidence", "verify-proof", file, "--public-key", key])
+            .run()
+            .code
     };
     for record in place.records() {
-        let proof = place.cavra(&["evidence", "prove", &record.evaluation_id]).run().json();
+        let proof = place
+            .cavra(&["evidence", "prove", &record.evaluation_id])
+            .run()
+            .json();
         assert_eq!(check(&proof, &key), Some(0));
         let mut forged = proof.clone();
         forged["entry"] = proof["entry"].as_str().unwrap().replace("allow", "block").into();
@@ -196,7 +239,10 @@ fn a_proof_needs_no_log() {
 #[test]
 fn the_production_report_asks_for_a_log_that_verifies() {
     let check = |place: &Place| {
-        let report = place.cavra(&["deployment", "production-readiness", "--json"]).run().json();
+        let report = place
+            .cavra(&["deployment", "production-readiness", "--json"])
+            .run()
+            .json();
         let checks = report["checks"].as_array().unwrap().clone();
         let found = checks.into_iter().find(|it| it["id"] == "evidence_store");
         found.unwrap()["status"].clone()

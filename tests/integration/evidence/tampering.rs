@@ -15,7 +15,10 @@ fn log() -> Place {
     let place = Place::new();
     place.judge(&["--evidence-checkpoint-records", "10"], &requests(ENTRIES));
     let found = place.verify(&[]);
-    assert_eq!((&found["verified"], &found["entries"]), (&json!(true), &json!(ENTRIES)));
+    assert_eq!(
+        (&found["verified"], &found["entries"]),
+        (&json!(true), &json!(ENTRIES))
+    );
     assert!(found["checkpoints"].as_u64().unwrap() >= 3);
     place
 }
@@ -123,11 +126,22 @@ fn a_log_that_was_made_anew_with_another_key_is_found() {
     let old = place.path("old");
     fs::write(&old, place.cavra(&["evidence", "checkpoint"]).run().stdout).unwrap();
     let (key, old) = (key.to_str().unwrap(), old.to_str().unwrap());
-    assert_eq!(place.verify(&["--public-key", key, "--checkpoint", old])["verified"], true);
+    assert_eq!(
+        place.verify(&["--public-key", key, "--checkpoint", old])["verified"],
+        true
+    );
     let found = other.verify(&["--public-key", key]);
-    let kinds: Vec<&Value> = found["faults"].as_array().unwrap().iter().map(|it| &it["kind"]).collect();
+    let kinds: Vec<&Value> = found["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["kind"])
+        .collect();
     assert_eq!(kinds[0], "no_key");
-    assert!(kinds[1..].iter().all(|it| *it == "foreign_key") && kinds.len() > 3, "{kinds:?}");
+    assert!(
+        kinds[1..].iter().all(|it| *it == "foreign_key") && kinds.len() > 3,
+        "{kinds:?}"
+    );
     let found = other.verify(&["--checkpoint", old]);
     assert_eq!(found["faults"][0]["kind"], "foreign_key");
     assert_eq!(found["faults"][0]["place"], "the old checkpoint");
@@ -166,7 +180,10 @@ fn a_log_that_shrank_is_found_by_an_old_checkpoint_alone() {
     // It may grow.
     place.judge(&[], &requests(20));
     let found = place.verify(&["--checkpoint", old.to_str().unwrap()]);
-    assert_eq!(found["faults"][0]["kind"], "other_root", "grown again, but otherwise");
+    assert_eq!(
+        found["faults"][0]["kind"], "other_root",
+        "grown again, but otherwise"
+    );
 }
 
 #[test]
@@ -177,6 +194,10 @@ fn nothing_is_appended_to_a_log_that_was_shortened() {
     fs::write(segment, text.split_at(text.len() / 2).0).unwrap();
     let output = place.cavra(&["evaluate", "read_file", "README.md"]).run();
     assert_eq!(output.code, Some(1));
-    assert!(output.stderr.contains("cavra evidence verify"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("cavra evidence verify"),
+        "{}",
+        output.stderr
+    );
     assert_eq!(output.stdout, "");
 }
