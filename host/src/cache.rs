@@ -227,6 +227,11 @@ fn exposed(path: &Path, forbidden: u32) -> Result<u32, CacheError> {
     })
 }
 
+/// The key in the file `path`, which only this user can read; made where it is missing.
+pub(crate) fn own_key(path: &Path) -> Result<[u8; KEY_BYTES], CacheError> {
+    read_key(path, rustix::process::geteuid().as_raw())
+}
+
 fn read_key(path: &Path, owner: u32) -> Result<[u8; KEY_BYTES], CacheError> {
     let file = match File::open(path) {
         Ok(file) => file,

@@ -11,6 +11,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::evidence::{Durability, OnFailure, UnknownWord};
 use crate::pilot::Mode;
 use crate::sandbox::Limits;
 
@@ -105,6 +106,26 @@ settings! {
         "The key that what is in the cache is authenticated with, made when it is missing: a file, or `auto` (in the user's state directory).";
     StateDir "CAVRA_STATE_DIR" "state-dir" "DIR" "auto"
         "Where a rollback is kept over restarts: a directory that nobody else can write to, or `auto` (in the user's state directory).";
+    EvidenceDir "CAVRA_EVIDENCE_DIR" "evidence-dir" "DIR" ""
+        "Where every evaluation is recorded; without it, nowhere. Processes may share it.";
+    EvidenceKey "CAVRA_EVIDENCE_KEY" "evidence-key" "FILE" "auto"
+        "The key that signs the evidence log and hashes what is masked in it, made when it is missing: a file, or `auto` (in the user's state directory).";
+    EvidenceDurability "CAVRA_EVIDENCE_DURABILITY" "evidence-durability" "WHEN" "flush"
+        "When a decision is answered: once its record waits to be written (async), once it is handed to the operating system (flush), or once it is on the disk (fsync).";
+    OnEvidenceFailure "CAVRA_ON_EVIDENCE_FAILURE" "on-evidence-failure" "WHAT" "refuse"
+        "What becomes of a decision whose record cannot be written: refuse (it is not answered), or continue (it is; the gap is recorded later).";
+    EvidenceMask "CAVRA_EVIDENCE_MASK" "evidence-mask" "POINTERS" ""
+        "JSON pointers into requests, separated by commas: what stands there is masked in the evidence log, beside what is masked by rule.";
+    EvidenceSegmentBytes "CAVRA_EVIDENCE_SEGMENT_BYTES" "evidence-segment-bytes" "BYTES" "67108864"
+        "How long a segment of the evidence log becomes before the next is begun, in bytes.";
+    EvidenceSegmentHours "CAVRA_EVIDENCE_SEGMENT_HOURS" "evidence-segment-hours" "HOURS" "24"
+        "How old a segment of the evidence log becomes before the next is begun, in hours.";
+    EvidenceRetentionDays "CAVRA_EVIDENCE_RETENTION_DAYS" "evidence-retention-days" "DAYS" ""
+        "How long segments of the evidence log are kept, in days; without it, for ever. What is removed leaves its hashes.";
+    EvidenceCheckpointRecords "CAVRA_EVIDENCE_CHECKPOINT_RECORDS" "evidence-checkpoint-records" "COUNT" "1000"
+        "After how many records the evidence log is signed.";
+    EvidenceCheckpointSeconds "CAVRA_EVIDENCE_CHECKPOINT_SECONDS" "evidence-checkpoint-seconds" "SECONDS" "10"
+        "How long a record waits at most until the evidence log is signed, in seconds.";
     Addr "CAVRA_ADDR" "addr" "ADDR" "127.0.0.1:8000"
         "`cavra serve`: the address and port to listen on; port 0 takes a free one.";
     Workers "CAVRA_WORKERS" "workers" "COUNT" "auto"
@@ -252,8 +273,35 @@ pub struct Config {
     pub drill_due_soon_days: f64,
     /// Where a rollback is kept: a directory or `auto`.
     pub state_dir: String,
+    /// The evidence log; none: nothing is recorded.
+    pub evidence: Option<EvidenceConfig>,
     /// What only the service has.
     pub service: ServiceConfig,
+}
+
+/// The settings of the evidence log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvidenceConfig {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// The file with its key, or `auto`.
+    pub key: String,
+    /// When a decision is answered.
+    pub durability: Durability,
+    /// What becomes of a decision whose record cannot be written.
+    pub on_failure: OnFailure,
+    /// JSON pointers into requests: what stands there is masked.
+    pub mask: Vec<String>,
+    /// How long a segment becomes, in bytes.
+    pub segment_bytes: u64,
+    /// How old a segment becomes.
+    pub segment_age: Duration,
+    /// How long segments are kept; none: for ever.
+    pub retention: Option<Duration>,
+    /// After how many records the log is signed.
+    pub checkpoint_records: u64,
+    /// How long a record waits at most until the log is signed.
+    pub checkpoint_interval: Duration,
 }
 
 /// The settings of `cavra serve`.
@@ -378,6 +426,7 @@ impl Config {
             drill_max_age_days: read.positive(Setting::RollbackDrillMaxAgeDays),
             drill_due_soon_days: read.positive(Setting::RollbackDrillDueSoonDays),
             state_dir: read.text(Setting::StateDir),
+            evidence: read.evidence(),
             service: ServiceConfig {
                 addr: read.addr(Setting::Addr),
                 workers: read.automatic(Setting::Workers),
@@ -496,6 +545,35 @@ impl Reader<'_> {
         Duration::try_from_secs_f64(self.positive(setting)).unwrap_or(Duration::MAX)
     }
 
+    /// Every setting is read, so that a bad one is told even where there is no log.
+    fn evidence(&mut self) -> Option<EvidenceConfig> {
+        const HOUR: f64 = 3600.0;
+        let dir = self.path(Setting::EvidenceDir);
+        let read = EvidenceConfig {
+            dir: dir.clone().unwrap_or_default(),
+            key: self.text(Setting::EvidenceKey),
+            durability: self.parsed(Setting::EvidenceDurability, |text| {
+                text.parse().map_err(|e: UnknownWord| e.to_string())
+            }),
+            on_failure: self.parsed(Setting::OnEvidenceFailure, |text| {
+                text.parse().map_err(|e: UnknownWord| e.to_string())
+            }),
+            mask: self.parsed(Setting::EvidenceMask, pointers),
+            segment_bytes: self.count(Setting::EvidenceSegmentBytes),
+            segment_age: long(self.positive(Setting::EvidenceSegmentHours) * HOUR),
+            retention: self.parsed(Setting::EvidenceRetentionDays, |text| match text.trim() {
+                "" => Ok(None),
+                text => match text.parse::<f64>() {
+                    Ok(days) if days.is_finite() && days > 0.0 => Ok(Some(long(days * 24.0 * HOUR))),
+                    _ => Err("it must be a finite number greater than 0".to_owned()),
+                },
+            }),
+            checkpoint_records: self.count(Setting::EvidenceCheckpointRecords),
+            checkpoint_interval: self.seconds(Setting::EvidenceCheckpointSeconds),
+        };
+        dir.map(|_| read)
+    }
+
     fn addr(&mut self, setting: Setting) -> SocketAddr {
         let given = self.parsed(setting, |text| match text.trim().parse::<SocketAddr>() {
             Ok(addr) => Ok(Some(addr)),
@@ -520,4 +598,19 @@ impl Reader<'_> {
             number.map_err(|_| "it must be a whole number greater than 0".to_owned())
         })
     }
+}
+
+/// A duration that may be longer than any clock goes.
+fn long(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+fn pointers(text: &str) -> Result<Vec<String>, String> {
+    let pointers = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+    pointers
+        .map(|pointer| match pointer.starts_with('/') {
+            true => Ok(pointer.to_owned()),
+            false => Err("it must be JSON pointers such as /context/token, separated by commas".to_owned()),
+        })
+        .collect()
 }

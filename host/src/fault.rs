@@ -5,12 +5,13 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 macro_rules! fallback_codes {
     ($($variant:ident $word:literal $meaning:literal,)*) => {
         /// Why the fast path's answer was not used.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, utoipa::ToSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum FallbackCode {
             $(#[doc = $meaning] $variant,)*

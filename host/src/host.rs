@@ -1,5 +1,6 @@
 //! The host: settings, packs, modules and gates brought together.
 
+mod evidence;
 mod files;
 mod governance;
 mod operate;
@@ -7,6 +8,7 @@ mod probe;
 mod turn;
 mod watch;
 
+pub use evidence::Judged;
 pub use probe::{Probe, ProbeError};
 pub use turn::{Begun, OpenEvaluation, Turn};
 pub use watch::{WatchError, Watcher};
@@ -25,6 +27,7 @@ use crate::cache::Cache;
 use crate::clock::{Clock, IdSource};
 use crate::config::{Config, Setting};
 use crate::digest::hex;
+use crate::evidence::{EvidenceError, Recorder, Unrecorded};
 use crate::fault::Fault;
 use crate::gates::{ReadinessReport, ReadinessSubject};
 use crate::model::{DEFAULT_POLICY_PACK, Request};
@@ -44,6 +47,12 @@ pub enum HostError {
     /// The policy directory or a pack is unusable.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The evidence log cannot be opened.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// What was decided is not answered, because it could not be recorded.
+    #[error(transparent)]
+    Unrecorded(#[from] Unrecorded),
     /// New settings that a running host cannot take on.
     #[error(
         "{0} was {was} when this host started and cannot become {wanted} without a restart",
@@ -76,6 +85,8 @@ pub struct Surroundings {
     pub allocation: Allocation,
     /// Where compiled code is kept for the next process; none: nowhere.
     pub cache: Option<Cache>,
+    /// Who records evaluations; none: nobody.
+    pub evidence: Option<Recorder>,
     /// The program that supervises native runtimes: the `cavra` binary itself.
     pub supervisor: PathBuf,
 }
@@ -102,6 +113,7 @@ pub struct Host {
 struct Base {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    evidence: Option<Arc<Recorder>>,
     supervisor: PathBuf,
     rollback: Arc<RollbackSwitch>,
     loader: Loader,
@@ -160,12 +172,14 @@ impl Host {
             ids,
             allocation,
             cache,
+            evidence,
             supervisor,
         } = surroundings;
         let memory_bytes = config.reference_limits().memory_bytes;
         let base = Arc::new(Base {
             clock,
             ids,
+            evidence: evidence.map(Arc::new),
             supervisor,
             rollback,
             loader: Loader::new(allocation, config.reference_limits(), cache)?,
@@ -181,16 +195,17 @@ impl Host {
     /// Judges one request.
     ///
     /// # Errors
-    /// When no pack has the id that the request names, or the pack is unusable.
-    /// Whatever goes wrong after that is in the answer.
+    /// When no pack has the id that the request names, the pack is unusable, or what
+    /// was decided could not be recorded and must be. Whatever else goes wrong after that is in the answer.
     pub fn evaluate(&self, request: &Request) -> Result<Evaluation, HostError> {
-        Ok(match self.begin(request)? {
-            Begun::Decided(answer) => answer,
+        let judged = match self.begin(request)? {
+            Begun::Decided(judged) => judged,
             Begun::Open(open) => {
                 let attempt = open.turn().run(request);
                 open.conclude(request, attempt)
             }
-        })
+        };
+        judged.answer()
     }
 
     /// Reads modules, policies and the registry anew, under new settings.

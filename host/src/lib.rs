@@ -7,7 +7,7 @@
 //! the fast path, the reference's decision stands.
 //!
 //! A request walks one way: `cli → pilot → backend(reference) → gates →
-//! backend(fast path) → parity → answer`. Start at [`host::Host::evaluate`].
+//! backend(fast path) → parity → evidence → answer`. Start at [`host::Host::evaluate`].
 
 pub mod access;
 pub mod api;
@@ -18,6 +18,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod digest;
+pub mod evidence;
 pub mod examine;
 pub mod fault;
 pub mod gates;

@@ -157,3 +157,17 @@ fn words(line: &str) -> Vec<String> {
     words.retain(|word| !word.is_empty());
     words
 }
+
+#[test]
+fn every_fault_of_a_log_and_every_masking_rule_is_documented() {
+    let page = read("docs/evidence.md");
+    for (kind, word, meaning) in cavra::evidence::verify::FaultKind::TABLE {
+        let row = format!("| `{word}` | {meaning} |");
+        assert!(page.lines().any(|line| line == row), "{row}");
+        assert_eq!(serde_json::to_value(kind).unwrap(), *word);
+        assert_eq!(kind.as_str(), *word);
+    }
+    for rule in cavra::evidence::mask::rules() {
+        assert!(page.contains(&format!("`{rule}`")), "{rule}");
+    }
+}

@@ -117,6 +117,7 @@ pub(crate) fn host_with(
         ids: Arc::new(RandomIds),
         allocation,
         cache,
+        evidence: None,
         supervisor: integration_tests::binary(),
     };
     Host::open(config, surroundings).unwrap()

@@ -113,7 +113,7 @@ fn the_production_report_holds_the_seven_and_their_gates() {
     assert_eq!(
         output.code,
         Some(2),
-        "this release has no evidence log and verifies no modules"
+        "there is no evidence log here, and this release verifies no modules"
     );
     let report = output.json();
     assert_eq!(

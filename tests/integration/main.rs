@@ -12,6 +12,7 @@ mod baking;
 mod cache;
 mod cli;
 mod documentation;
+mod evidence;
 mod faults;
 mod fuel;
 mod governance;

@@ -47,6 +47,7 @@ fn open(it: &SetUp) -> (Arc<Host>, Arc<HandClock>) {
         ids: Arc::new(RandomIds),
         allocation: Allocation::Pooled(2),
         cache: None,
+        evidence: None,
         supervisor: integration_tests::binary(),
     };
     (Arc::new(Host::open(config, surroundings).unwrap()), clock)

@@ -98,6 +98,7 @@ pub(crate) fn host(policies: &Path, rest: &dyn Source, cache: Option<Cache>) -> 
         ids: Arc::new(RandomIds),
         allocation: Allocation::Pooled(2),
         cache,
+        evidence: None,
         supervisor: std::env::current_exe()?,
     };
     Ok(Host::open(Config::read(&flags, rest)?, surroundings)?)

@@ -83,6 +83,8 @@ problems! {
         "The path has another method; `allow` names those that it has.",
     Overloaded "overloaded" SERVICE_UNAVAILABLE "Too much at once"
         "Too many requests wait already. Nothing was decided; `retry-after` says when to ask again.",
+    EvidenceUnavailable "evidence-unavailable" SERVICE_UNAVAILABLE "The decision could not be recorded"
+        "The evidence log cannot be written, so no decision is answered (`--on-evidence-failure refuse`). What was asked must not be done.",
     Internal "internal" INTERNAL_SERVER_ERROR "Something failed that must not"
         "A defect of the service. Nothing was decided.",
 }
@@ -187,7 +189,11 @@ impl From<&HostError> for Problem {
                 "no pack has the id that `policy_pack` names; `cavra policy list` tells all ids",
             ),
             HostError::Policy(_) => Self::of(ProblemKind::PolicyPackUnusable),
-            HostError::Engine(_) | HostError::Restart { .. } | HostError::Unusable { .. } => {
+            HostError::Unrecorded(_) => Self::of(ProblemKind::EvidenceUnavailable),
+            HostError::Engine(_)
+            | HostError::Restart { .. }
+            | HostError::Unusable { .. }
+            | HostError::Evidence(_) => {
                 Self::of(ProblemKind::Internal)
             }
         }

@@ -7,12 +7,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, open_host, output};
+use super::{Exit, Failure, open_reporting_host, output};
 use crate::config::{Config, Setting};
 use crate::gates::document::schema;
 use crate::gates::{DocumentFaults, DocumentKind, ReportKind, Reports, Scaffold};
 use crate::pilot::Mode;
-use crate::sandbox::Allocation;
 
 /// The folder of the four deployment documents in a set-up.
 const PACKAGE: &str = "package";
@@ -112,7 +111,7 @@ fn scaffold(args: ScaffoldArgs) -> Result<Exit, Failure> {
     let mut settings = with_defaults(args.settings)?;
     settings.0.insert(Setting::Mode, Mode::Shadow.to_string());
     let config = settings.config()?;
-    let host = open_host(config.clone(), Allocation::OnDemand)?;
+    let host = open_reporting_host(config.clone())?;
     let probe = host.probe().map_err(|e| told(&e))?;
     let scaffold = Scaffold {
         digests: &probe.digests,
@@ -233,7 +232,7 @@ fn check(args: CheckArgs) -> Result<Exit, Failure> {
         }
     }
     let config = settings.config()?;
-    let reports = open_host(config, Allocation::OnDemand)?.reports();
+    let reports = open_reporting_host(config)?.reports();
     let documents = reports.documents();
     // One that is not set is no fault of a document; the gates say what that means.
     let set: Vec<&DocumentFaults> = documents.iter().filter(|it| !it.path.is_empty()).collect();

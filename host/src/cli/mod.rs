@@ -3,11 +3,13 @@
 mod cache;
 mod deployment;
 mod evaluate;
+mod evidence;
 mod exit;
 mod governance;
 mod module;
 mod output;
 mod policy;
+mod recording;
 mod rollback;
 mod runtime;
 mod serve;
@@ -26,6 +28,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::api::ServeError;
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, SettingFaults};
+use crate::evidence::EvidenceError;
 use crate::host::{Host, HostError, Surroundings};
 use crate::policy::PolicyError;
 use crate::rollback::RollbackSwitch;
@@ -38,6 +41,7 @@ Examples:
   cavra evaluate execute_command \"terraform apply\"
   cavra evaluate read_file app/.env --policy-pack cavra-banking-baseline --check
   cavra evaluate - --mode enforce --runtime-path builtin:fastpath --policy-path auto < requests.jsonl
+  cavra evidence verify --evidence-dir evidence
   cavra policy compile --policy-pack cavra-ai-agent-baseline > policy.json
   cavra runtime go-pilot-readiness --mode shadow --runtime-path my-module.wasm --policy-path policy.json
   cavra governance scaffold --out promoted
@@ -72,6 +76,9 @@ enum Command {
     /// The documents of promoted mode: scaffold, check, schema
     #[command(subcommand)]
     Governance(governance::GovernanceCommand),
+    /// The evidence log: verify, tail, query, show, export, prove
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
     /// Policy packs: list, compile, validate, test, explain
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -103,6 +110,8 @@ enum Failure {
     Host(HostError),
     #[error("{0}")]
     Output(#[from] std::io::Error),
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error("{0}")]
@@ -146,7 +155,9 @@ impl Failure {
             Self::Settings(_) | Self::Input(_) => Exit::Usage,
             // Whoever read our output has seen enough.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Host(_) | Self::Output(_) | Self::Serve(_) | Self::Internal(_) => Exit::Failure,
+            Self::Host(_) | Self::Evidence(_) | Self::Output(_) | Self::Serve(_) | Self::Internal(_) => {
+                Exit::Failure
+            }
         }
     }
 }
@@ -180,6 +191,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Runtime(command) => command.run(),
         Command::Deployment(command) => command.run(),
         Command::Governance(command) => command.run(),
+        Command::Evidence(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Module(command) => command.run(),
         Command::Serve(args) => args.run(),
@@ -190,6 +202,15 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
     }
+}
+
+/// Sets up a host that judges nothing that anybody asked, so that it records nothing.
+fn open_reporting_host(config: Config) -> Result<Host, Failure> {
+    let unrecorded = Config {
+        evidence: None,
+        ..config
+    };
+    open_host(unrecorded, Allocation::OnDemand)
 }
 
 /// Sets up a host with the system's clock and fresh ids.
@@ -206,11 +227,13 @@ fn open_host_switched(
     allocation: Allocation,
     switch: Arc<RollbackSwitch>,
 ) -> Result<Host, Failure> {
+    let clock = Arc::new(SystemClock);
     let surroundings = Surroundings {
-        clock: Arc::new(SystemClock),
+        clock: Arc::<SystemClock>::clone(&clock),
         ids: Arc::new(RandomIds),
         allocation,
         cache: cache::open(&config),
+        evidence: recording::start(config.evidence.as_ref(), clock)?,
         supervisor: std::env::current_exe().map_err(|e| Failure::Internal(e.to_string()))?,
     };
     Ok(Host::open_switched(config, surroundings, switch)?)

@@ -5,10 +5,9 @@ use clap::{Args, Subcommand};
 use super::evaluate::EvaluateArgs;
 use super::rollback::RollbackArgs;
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, open_host, output};
+use super::{Exit, Failure, open_reporting_host, output};
 use crate::gates::{Check, ReportKind, ReportStatus};
 use crate::rollback::InForce;
-use crate::sandbox::Allocation;
 
 #[derive(Debug, Subcommand)]
 #[expect(clippy::enum_variant_names, reason = "the contract's names of the commands")]
@@ -74,7 +73,7 @@ impl RuntimeCommand {
 
 fn report(kind: ReportKind, args: &ReportArgs) -> Result<Exit, Failure> {
     let config = args.settings.config()?;
-    let host = open_host(config, Allocation::OnDemand)?;
+    let host = open_reporting_host(config)?;
     let (mode, rollback) = (host.mode(), host.rollback().get());
     let reports = host.reports();
     let report = reports.get(kind);

@@ -189,7 +189,7 @@ async fn serve(
     }
     let app = Arc::new(App::new(Parts {
         workers: Workers::start(Arc::clone(&host), size)?,
-        host,
+        host: Arc::clone(&host),
         access,
         operations: Arc::clone(&operations),
         metrics,
@@ -228,6 +228,10 @@ async fn serve(
     };
     if ended == Ended::CutOff {
         tracing::warn!("some requests took longer than --drain-seconds and were cut off");
+    }
+    if let Some(recorder) = host.evidence() {
+        // What has been answered is recorded already; this signs it.
+        recorder.close();
     }
     Ok(app)
 }

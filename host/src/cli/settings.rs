@@ -1,6 +1,7 @@
 //! The settings as flags: made from the one table in `config`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
@@ -112,6 +113,7 @@ fn flag(setting: Setting) -> Arg {
                 | Setting::RegistryPath
                 | Setting::PolicyDir
                 | Setting::TimeoutSeconds
+                | Setting::EvidenceDir
                 | Setting::Addr
                 | Setting::Tokens
                 | Setting::TlsCert
@@ -186,6 +188,33 @@ impl Args for TokensArgs {
     }
 }
 
+/// The one setting that commands about the evidence log use.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EvidenceDirArgs(SettingsArgs);
+
+impl EvidenceDirArgs {
+    /// The log: the one that is given, else that of the settings.
+    pub(super) fn dir(&self, given: Option<PathBuf>) -> Result<PathBuf, Failure> {
+        if let Some(dir) = given {
+            return Ok(dir);
+        }
+        let evidence = self.0.config()?.evidence;
+        evidence
+            .map(|evidence| evidence.dir)
+            .ok_or_else(|| Failure::Input(format!("no evidence log is named; set {}", Setting::EvidenceDir)))
+    }
+}
+
+impl Args for EvidenceDirArgs {
+    fn augment_args(command: Command) -> Command {
+        command.arg(flag(Setting::EvidenceDir))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
 impl FromArgMatches for TokensArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Ok(Self(SettingsArgs::from_arg_matches(matches)?))
@@ -193,5 +222,20 @@ impl FromArgMatches for TokensArgs {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl FromArgMatches for EvidenceDirArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = Self::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        if let Some(dir) = matches.get_one::<String>(Setting::EvidenceDir.flag()) {
+            self.0.0.insert(Setting::EvidenceDir, dir.clone());
+        }
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use serde_json::ser::Formatter;
 
 use super::{Exit, Failure, evaluate};
-use crate::host::Host;
+use crate::host::{Host, HostError};
 use crate::model::{MAX_REQUEST_BYTES, Request};
 
 /// Judges every line. A line that is not a valid request gets an error object in
@@ -36,9 +36,14 @@ pub(super) fn run(host: &Arc<Host>, check: bool) -> Result<Exit, Failure> {
                 worst = worse(worst, evaluate::exit(&evaluation, check));
                 write_line(&mut output, &evaluation)?;
             }
-            Err(message) => {
-                worst = Exit::Usage;
-                let error = json!({"error": {"code": "invalid_request", "line": number, "message": message}});
+            Err(problem) => {
+                let (code, exit) = match &problem {
+                    Problem::Unrecorded(_) => ("evidence_unavailable", Exit::Failure),
+                    Problem::Invalid(_) => ("invalid_request", Exit::Usage),
+                };
+                worst = worse(worst, exit);
+                let message = problem.to_string();
+                let error = json!({"error": {"code": code, "line": number, "message": message}});
                 write_line(&mut output, &error)?;
             }
         }
@@ -51,9 +56,21 @@ pub(super) fn run(host: &Arc<Host>, check: bool) -> Result<Exit, Failure> {
     Ok(worst)
 }
 
-fn answer(host: &Host, line: &[u8]) -> Result<crate::pilot::Evaluation, String> {
-    let request = Request::from_json(line).map_err(|e| e.to_string())?;
-    host.evaluate(&request).map_err(|e| e.to_string())
+/// Why a line has no answer.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    Unrecorded(HostError),
+}
+
+fn answer(host: &Host, line: &[u8]) -> Result<crate::pilot::Evaluation, Problem> {
+    let request = Request::from_json(line).map_err(|e| Problem::Invalid(e.to_string()))?;
+    host.evaluate(&request).map_err(|error| match error {
+        HostError::Unrecorded(_) => Problem::Unrecorded(error),
+        other => Problem::Invalid(other.to_string()),
+    })
 }
 
 /// Writes one document as what every reader takes for one line.

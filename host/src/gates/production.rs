@@ -53,13 +53,19 @@ pub struct ProductionReport {
 }
 
 impl ProductionReport {
-    /// The report about `reports`, with so many packs in the catalog.
-    pub fn new(mode: Mode, reports: &Reports, packs: Result<usize, String>, access: ApiAccess) -> Self {
+    /// The report about `reports`, with so many packs in the catalog, and `evidence` as
+    /// what is found of the evidence log.
+    pub fn new(
+        mode: Mode,
+        reports: &Reports,
+        packs: Result<usize, String>,
+        access: ApiAccess,
+        evidence: Result<String, String>,
+    ) -> Self {
         let mut checks = vec![
             Check::new(checks::POLICY_CATALOG, catalog(packs)),
             Check::new(checks::API_ACCESS_CONTROL, access.judged()),
-            // Their places: both are asked for here once there is something to ask.
-            Check::new(checks::EVIDENCE_STORE, Err::<&str, _>(NO_EVIDENCE_STORE)),
+            Check::new(checks::EVIDENCE_STORE, evidence),
             Check::new(checks::MODULE_TRUST, trust(mode)),
         ];
         checks.extend(GATES.iter().map(|(id, kind, accepted)| {
@@ -94,9 +100,6 @@ impl ProductionReport {
         }
     }
 }
-
-const NO_EVIDENCE_STORE: &str =
-    "this release writes no evidence log, so what was decided cannot be proved later";
 
 /// A check about a report, and the statuses that it accepts.
 type Gate = (&'static str, ReportKind, fn(ReportStatus, Mode) -> bool);

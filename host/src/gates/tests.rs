@@ -1155,20 +1155,28 @@ fn a_secret_is_told_nowhere_in_any_report() {
 #[test]
 fn the_production_report_says_what_is_missing() {
     let set_up = SetUp::new();
-    let report = ProductionReport::new(Mode::Promoted, &set_up.reports(), Ok(3), ApiAccess::Tokens);
+    let report = ProductionReport::new(
+        Mode::Promoted,
+        &set_up.reports(),
+        Ok(3),
+        ApiAccess::Tokens,
+        Err("no log".to_owned()),
+    );
     let failing: Vec<&str> = report
         .checks
         .iter()
         .filter(|it| !it.passes())
         .map(|it| it.id)
         .collect();
-    assert_eq!(
-        failing,
-        ["evidence_store", "module_trust"],
-        "this release has neither"
-    );
+    assert_eq!(failing, ["evidence_store", "module_trust"], "there is neither");
     assert_eq!(report.status, ReportStatus::NeedsAttention);
-    let report = ProductionReport::new(Mode::Promoted, &set_up.reports(), Ok(0), ApiAccess::Open);
+    let report = ProductionReport::new(
+        Mode::Promoted,
+        &set_up.reports(),
+        Ok(0),
+        ApiAccess::Open,
+        Ok("a log".to_owned()),
+    );
     assert!(!report.checks[0].passes() && !report.checks[1].passes());
     let document = serde_json::to_value(&report).unwrap();
     for kind in ReportKind::ALL {
@@ -1180,7 +1188,13 @@ fn the_production_report_says_what_is_missing() {
 
     let mut disabled = SetUp::new();
     disabled.flags = BTreeMap::new();
-    let report = ProductionReport::new(Mode::Disabled, &disabled.reports(), Ok(3), ApiAccess::Loopback);
+    let report = ProductionReport::new(
+        Mode::Disabled,
+        &disabled.reports(),
+        Ok(3),
+        ApiAccess::Loopback,
+        Err("no log".to_owned()),
+    );
     let failing: Vec<&str> = report
         .checks
         .iter()

@@ -53,7 +53,7 @@ impl Host {
             .map(|ids| ids.len())
             .map_err(|e| e.to_string());
         let reports = state.make_reports(self.base.clock.now());
-        ProductionReport::new(state.mode(), &reports, packs, access)
+        ProductionReport::new(state.mode(), &reports, packs, access, self.evidence_store())
     }
 
     /// Reads the files again that the settings name, and swaps in what follows from
@@ -94,6 +94,11 @@ impl State {
         let documents = Arc::new((files, Documents::read(&self.config)));
         self.governance.documents.store(Some(Arc::clone(&documents)));
         documents
+    }
+
+    /// SHA-256 of every governance document, by its setting's flag.
+    pub(super) fn document_digests(&self) -> std::collections::BTreeMap<String, String> {
+        self.documents().1.digests()
     }
 
     /// How the files looked of which this state was made.

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::governance::GatesNow;
-use super::{Host, HostError, Pack, State};
+use super::{Host, HostError, Judged, Pack, State};
 use crate::backend::Attempt;
 use crate::fault::Fault;
 use crate::model::Request;
-use crate::pilot::{self, Evaluation, Mode, Stamps};
+use crate::pilot::{self, Mode, Stamps};
 
 /// How far an evaluation came without the fast path.
 #[derive(Debug)]
 pub enum Begun {
     /// To its end.
-    Decided(Evaluation),
+    Decided(Judged),
     /// The reference has decided; the fast path is to be asked.
     Open(OpenEvaluation),
 }
@@ -23,6 +23,8 @@ pub enum Begun {
 #[derive(Debug)]
 pub struct OpenEvaluation {
     open: pilot::Open,
+    /// What was drawn, where it is recorded.
+    drawn: Option<Vec<String>>,
     turn: Turn,
 }
 
@@ -43,6 +45,7 @@ impl Host {
         let state = self.state.load_full();
         let pack = state.pack(&request.policy_pack)?;
         let stamps = Stamps::draw(&*self.base.clock, &*self.base.ids);
+        let drawn = self.base.evidence.is_some().then(|| stamps.drawn());
         let stamps = stamps.correlated(request.correlation.as_ref());
         let rollback = self.base.rollback.get();
         let mode = match rollback {
@@ -54,10 +57,11 @@ impl Host {
         Ok(match begun {
             pilot::Begun::Decided(mut answer) => {
                 answer.rollback = rollback;
-                Begun::Decided(answer)
+                Begun::Decided(Judged::new(&state, request, answer, drawn))
             }
             pilot::Begun::Open(open) => Begun::Open(OpenEvaluation {
                 open,
+                drawn,
                 turn: Turn { state, pack },
             }),
         })
@@ -96,13 +100,15 @@ impl OpenEvaluation {
     }
 
     /// What the fast path's attempt comes to.
-    pub fn conclude(self, request: &Request, attempt: Attempt) -> Evaluation {
-        self.open.conclude(request, attempt)
+    pub fn conclude(self, request: &Request, attempt: Attempt) -> Judged {
+        let answer = self.open.conclude(request, attempt);
+        Judged::new(&self.turn.state, request, answer, self.drawn)
     }
 
     /// The answer where the fast path was not asked in the end.
-    pub fn give_up(self, fault: &Fault) -> Evaluation {
-        self.open.give_up(fault)
+    pub fn give_up(self, request: &Request, fault: &Fault) -> Judged {
+        let answer = self.open.give_up(fault);
+        Judged::new(&self.turn.state, request, answer, self.drawn)
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Difference, Mode};
 use crate::backend::Usage;
@@ -16,7 +17,7 @@ use crate::rollback::Rollback;
 
 /// Whose decision is used. The words are the contract's: `python` is the
 /// reference, `go` the fast path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SelectedBackend {
     /// The reference.
@@ -77,6 +78,17 @@ impl Stamps {
             self.correlation_id = Arc::clone(correlation);
         }
         self
+    }
+
+    /// What the source of ids gave, in the order of drawing. Asked before the first
+    /// decision is issued.
+    pub fn drawn(&self) -> Vec<String> {
+        let ids = [self.evaluation_id.as_str(), &self.correlation_id];
+        let ids = ids
+            .into_iter()
+            .chain(self.decision_ids.as_slice().iter().map(String::as_str));
+        ids.map(|id| id.split_once('_').map_or(id, |(_, drawn)| drawn).to_owned())
+            .collect()
     }
 
     /// Issues a decision under the next stamp. No evaluation has more than two.

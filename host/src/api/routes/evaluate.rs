@@ -26,10 +26,11 @@ pub(super) const BODY_PROBLEMS: [ProblemKind; 6] = [
     ProblemKind::FromBrowser,
 ];
 
-const PROBLEMS: [ProblemKind; 4] = [
+const PROBLEMS: [ProblemKind; 5] = [
     ProblemKind::UnknownPolicyPack,
     ProblemKind::PolicyPackUnusable,
     ProblemKind::Overloaded,
+    ProblemKind::EvidenceUnavailable,
     ProblemKind::Internal,
 ];
 

@@ -34,7 +34,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireEr
 use tokio::time::Instant;
 
 use crate::fault::Fault;
-use crate::host::{Begun, Host, HostError, OpenEvaluation};
+use crate::host::{Begun, Host, HostError, Judged, OpenEvaluation};
 use crate::model::Request;
 use crate::pilot::Evaluation;
 use queue::{Lane, Queue};
@@ -113,7 +113,7 @@ pub struct Workers {
 
 /// What a thread made of a request.
 enum Done {
-    Answer(Box<Evaluation>),
+    Judged(Box<Judged>),
     /// The reference has decided, and no place was free.
     NoPlace(Box<(OpenEvaluation, Request)>),
 }
@@ -201,10 +201,10 @@ impl Workers {
         let done = done.await.ok_or(Refused::Lost)??;
         drop(batch);
         match done {
-            Done::Answer(answer) => Ok(*answer),
+            Done::Judged(judged) => Ok(judged.answered().await?),
             Done::NoPlace(open) => {
                 let (open, request) = *open;
-                self.in_turn(open, request).await
+                Ok(self.in_turn(open, request).await?.answered().await?)
             }
         }
     }
@@ -249,11 +249,11 @@ impl Workers {
     }
 
     /// Asks the fast path when its turn comes, until its deadline.
-    async fn in_turn(&self, open: OpenEvaluation, request: Request) -> Result<Evaluation, Refused> {
+    async fn in_turn(&self, open: OpenEvaluation, request: Request) -> Result<Judged, Refused> {
         let deadline = open.turn().deadline();
         let ahead = self.running_fast_paths().saturating_add(self.waiting_for_turn());
         let Ok(_waiting) = self.turns.try_acquire() else {
-            return Ok(open.give_up(&no_turn(deadline, ahead)));
+            return Ok(open.give_up(&request, &no_turn(deadline, ahead)));
         };
         let request = Arc::new(request);
         let attempt = async {
@@ -274,7 +274,7 @@ impl Workers {
         match attempt {
             Ok(Some(attempt)) => Ok(open.conclude(&request, attempt)),
             Ok(None) => Err(Refused::Lost),
-            Err(_) => Ok(open.give_up(&no_turn(deadline, ahead))),
+            Err(_) => Ok(open.give_up(&request, &no_turn(deadline, ahead))),
         }
     }
 
@@ -316,11 +316,14 @@ impl Drop for Workers {
 
 fn begin(host: &Host, places: Arc<Semaphore>, request: Request) -> Result<Done, HostError> {
     Ok(match host.begin(&request)? {
-        Begun::Decided(answer) => Done::Answer(Box::new(answer)),
+        // The record is handed over here, where waiting is allowed, and whether or not
+        // anybody still waits for the answer.
+        Begun::Decided(judged) => Done::Judged(Box::new(judged.hand_over())),
         Begun::Open(open) => match places.try_acquire_owned() {
-            Ok(_place) => {
+            Ok(place) => {
                 let attempt = open.turn().run(&request);
-                Done::Answer(Box::new(open.conclude(&request, attempt)))
+                drop(place);
+                Done::Judged(Box::new(open.conclude(&request, attempt).hand_over()))
             }
             Err(_) => Done::NoPlace(Box::new((open, request))),
         },
@@ -362,6 +365,7 @@ mod tests {
             ids: Arc::new(RandomIds),
             allocation: Allocation::OnDemand,
             cache: None,
+            evidence: None,
             supervisor: PathBuf::new(),
         };
         let host = Host::open(Config::read(&nothing, &nothing).unwrap(), surroundings).unwrap();

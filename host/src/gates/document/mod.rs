@@ -88,6 +88,8 @@ pub(crate) struct Document<T> {
     kind: DocumentKind,
     /// Where it is read from; empty: nowhere.
     pub(crate) path: String,
+    /// SHA-256 of the file, in hex; none where it could not be read.
+    sha256: Option<String>,
     content: Content<T>,
 }
 
@@ -112,15 +114,20 @@ struct Read<T> {
 
 impl<T: Model> Document<T> {
     fn open(kind: DocumentKind, path: Option<PathBuf>) -> Self {
+        let mut sha256 = None;
         let content = match &path {
             None => Content::Unset,
             Some(path) => match file::read(path) {
-                Ok(bytes) => Self::parse(&bytes),
+                Ok(bytes) => {
+                    sha256 = Some(crate::digest::sha256_hex(&bytes));
+                    Self::parse(&bytes)
+                }
                 Err(fault) => unusable(fault.to_string()),
             },
         };
         Self {
             kind,
+            sha256,
             path: path.map(|path| path.display().to_string()).unwrap_or_default(),
             content,
         }
@@ -173,6 +180,12 @@ impl<T: Model> Document<T> {
             faults: reader.faults,
             public_safe,
         }))
+    }
+
+    /// Under which setting it is, and its file's SHA-256.
+    fn digest(&self) -> Option<(String, String)> {
+        let flag = self.kind.setting().flag().to_owned();
+        Some((flag, self.sha256.clone()?))
     }
 
     /// Every fault that the document has by itself.
@@ -243,6 +256,24 @@ impl Documents {
             history: open(config, DocumentKind::DrillHistory),
             schedule: open(config, DocumentKind::DrillSchedule),
         }
+    }
+}
+
+impl Documents {
+    /// The SHA-256 of every file that could be read, in hex, by its setting's flag.
+    pub fn digests(&self) -> std::collections::BTreeMap<String, String> {
+        let digests = [
+            self.endpoint.digest(),
+            self.bundles.digest(),
+            self.channels.digest(),
+            self.updater.digest(),
+            self.promotion.digest(),
+            self.plan.digest(),
+            self.rehearsal.digest(),
+            self.history.digest(),
+            self.schedule.digest(),
+        ];
+        digests.into_iter().flatten().collect()
     }
 }
 

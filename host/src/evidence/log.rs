@@ -1,0 +1,447 @@
+//! The log as those see it who append to it.
+//!
+//! One directory is one chain, whoever writes: processes take turns by a lock on the
+//! file `lock`. Whose turn it is first reads what others have appended since, then
+//! writes all its lines in one write.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use rustix::fs::FlockOperation;
+
+use super::checkpoints::{self, Kept};
+use super::merkle::Frontier;
+use super::note::{PublicKey, SigningKey};
+use super::reader::{Segment, segments};
+use super::retention;
+use super::{Entry, Event, EvidenceError, Hash, Recovered, SCHEMA};
+
+/// The file with the log's public key.
+pub const PUBLIC_KEY: &str = "log.pub";
+
+/// The file by which writers take turns.
+const LOCK: &str = "lock";
+
+/// When a log begins new segments, signs, and forgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// A segment that is this long is not written to any more, in bytes.
+    pub segment_bytes: u64,
+    /// A segment that is this old is not written to any more.
+    pub segment_age: SignedDuration,
+    /// Segments are removed when the last of them was written so long ago; none: never.
+    pub retention: Option<SignedDuration>,
+    /// A checkpoint is signed after so many entries.
+    pub checkpoint_entries: u64,
+    /// Whether the disk is waited for.
+    pub sync: bool,
+}
+
+/// An event, written and hashed already, so that nothing is left to do under the lock
+/// but to number it.
+#[derive(Clone, Debug)]
+pub struct Written {
+    json: Vec<u8>,
+    hash: Hash,
+}
+
+impl Written {
+    /// Writes an event.
+    ///
+    /// # Errors
+    /// When it cannot be written as canonical JSON.
+    pub fn new(event: &Event) -> Result<Self, EvidenceError> {
+        let json = serde_json_canonicalizer::to_vec(event).map_err(EvidenceError::Canonical)?;
+        let hash = Hash::of(&json);
+        Ok(Self { json, hash })
+    }
+
+    /// The canonical JSON of the entry with this event: keys in order.
+    fn line(&self, sequence: u64, previous: &Hash) -> Vec<u8> {
+        let rest = format!(
+            r#","event_sha256":"{}","previous":"{previous}","schema_version":"{SCHEMA}","sequence":{sequence}}}"#,
+            self.hash
+        );
+        [br#"{"event":"#, &self.json[..], rest.as_bytes()].concat()
+    }
+}
+
+/// A log that is open for appending.
+#[derive(Debug)]
+pub struct Log {
+    dir: PathBuf,
+    key: SigningKey,
+    origin: String,
+    options: Options,
+    lock: File,
+    segment: Segment,
+    file: File,
+    at: At,
+    /// What was set aside and is not yet told in the log.
+    recovered: Vec<Recovered>,
+}
+
+/// Where a writer is.
+#[derive(Clone, Debug, Default)]
+struct At {
+    /// How long the segment is, in bytes.
+    position: u64,
+    /// The hash of the last entry.
+    head: Hash,
+    /// The tree of all entries.
+    tree: Frontier,
+    /// How many entries the last checkpoint is about.
+    signed: u64,
+}
+
+/// Gives the turn back when it is dropped.
+struct Turn(File);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Closing the file would do the same a little later.
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+impl Log {
+    /// Opens the log in `dir`, which is made if it is not there, with the key in `seed`.
+    ///
+    /// # Errors
+    /// When the file system refuses, the log belongs to another key, or it has fewer
+    /// entries than it had when a checkpoint was signed.
+    pub fn open(dir: &Path, seed: &[u8; 32], options: Options) -> Result<Self, EvidenceError> {
+        let told = EvidenceError::io(dir);
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(&told)?;
+        if fs::metadata(dir).map_err(&told)?.mode() & 0o022 != 0 {
+            return Err(EvidenceError::Exposed { path: dir.to_owned() });
+        }
+        let lock = private(&dir.join(LOCK), false)?;
+        let _turn = take(&lock, dir)?;
+        let key = SigningKey::from_seed(seed).ok_or(EvidenceError::Seed)?;
+        let public = public_key(dir, &key)?;
+        let kept = checkpoints::last(dir, &public)?;
+        let (segment, at) = begin(dir, kept)?;
+        let file = private(&segment.path, true)?;
+        if options.sync {
+            sync_names(dir)?;
+        }
+        let mut log = Self {
+            dir: dir.to_owned(),
+            key,
+            origin: public.origin,
+            options,
+            lock,
+            segment,
+            file,
+            at,
+            recovered: Vec::new(),
+        };
+        log.catch_up()?;
+        if log.at.tree.size() < log.at.signed {
+            return Err(EvidenceError::Shrunk {
+                dir: dir.to_owned(),
+                entries: log.at.tree.size(),
+                signed: log.at.signed,
+            });
+        }
+        Ok(log)
+    }
+
+    /// What was set aside when the log was opened, or since, and stands not yet in it.
+    pub fn recovered(&self) -> &[Recovered] {
+        &self.recovered
+    }
+
+    /// Appends these events, all or none.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn append(&mut self, events: &[&Written], now: Timestamp) -> Result<(), EvidenceError> {
+        let _turn = take(&self.lock, &self.dir)?;
+        self.catch_up()?;
+        self.rotate(now)?;
+        let mut at = self.at.clone();
+        let mut bytes = Vec::new();
+        let told = self
+            .recovered
+            .iter()
+            .map(|it| Written::new(&Event::Recovered(it.clone())))
+            .collect::<Result<Vec<_>, _>>()?;
+        for event in told.iter().chain(events.iter().copied()) {
+            let line = event.line(at.tree.size(), &at.head);
+            at.head = Hash::of_line(&line);
+            at.tree.push(at.head);
+            bytes.extend(line);
+            bytes.push(b'\n');
+        }
+        at.position = at.position.saturating_add(bytes.len() as u64);
+        let written = self.file.write_all(&bytes).and_then(|()| {
+            if self.options.sync {
+                self.file.sync_data()
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = written {
+            // What is there of it must not be taken for entries. If this fails too, the
+            // next turn finds it.
+            let _ = self.file.set_len(self.at.position);
+            return Err(EvidenceError::io(&self.segment.path)(error));
+        }
+        self.at = at;
+        self.recovered.clear();
+        if self.unsigned() >= self.options.checkpoint_entries
+            && let Err(error) = self.sign()
+        {
+            // The entries are written; the next turn signs them.
+            tracing::error!(%error, "the evidence log cannot be signed");
+        }
+        Ok(())
+    }
+
+    /// How many entries no checkpoint is about.
+    pub fn unsigned(&self) -> u64 {
+        self.at.tree.size().saturating_sub(self.at.signed)
+    }
+
+    /// Signs a checkpoint, if there is anything new to sign.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn checkpoint(&mut self) -> Result<(), EvidenceError> {
+        let _turn = take(&self.lock, &self.dir)?;
+        self.catch_up()?;
+        if self.unsigned() > 0 { self.sign() } else { Ok(()) }
+    }
+
+    fn sign(&mut self) -> Result<(), EvidenceError> {
+        let size = self.at.tree.size();
+        let kept = Kept {
+            note: self.key.sign(&self.origin, size, self.at.tree.root()).to_string(),
+            frontier: self.at.tree.roots().iter().map(Hash::to_string).collect(),
+            head: self.at.head.to_string(),
+            segment: self.segment.first,
+            position: self.at.position,
+        };
+        checkpoints::append(&self.dir, &kept, self.options.sync)?;
+        self.at.signed = size;
+        Ok(())
+    }
+
+    /// Begins a new segment where the current one is long or old enough.
+    fn rotate(&mut self, now: Timestamp) -> Result<(), EvidenceError> {
+        if self.at.position == 0 {
+            return Ok(());
+        }
+        let told = EvidenceError::io(&self.segment.path);
+        let long = self.at.position >= self.options.segment_bytes;
+        let old = || {
+            let born = self.file.metadata().and_then(|it| it.created()).ok();
+            let born = born.and_then(|born| Timestamp::try_from(born).ok());
+            born.is_some_and(|born| now.duration_since(born) >= self.options.segment_age)
+        };
+        if !long && !old() {
+            return Ok(());
+        }
+        self.file.sync_data().map_err(told)?;
+        let next = Segment::at(&self.dir, self.at.tree.size());
+        self.file = private(&next.path, true)?;
+        if self.options.sync {
+            sync_names(&self.dir)?;
+        }
+        self.segment = next;
+        self.at.position = 0;
+        // Where a writer goes on from must not be in a segment that may be removed.
+        self.sign()?;
+        if let Some(retention) = self.options.retention {
+            retention::prune(&self.dir, now, retention, self.segment.first)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what others have appended, and sets aside what one of them has left
+    /// unfinished. Whoever calls this has the turn.
+    fn catch_up(&mut self) -> Result<(), EvidenceError> {
+        let before = self.at.tree.size();
+        loop {
+            let told = EvidenceError::io(&self.segment.path);
+            let metadata = self.file.metadata().map_err(&told)?;
+            if metadata.nlink() == 0 || metadata.len() < self.at.position {
+                return Err(EvidenceError::Changed {
+                    path: self.segment.path.clone(),
+                });
+            }
+            if metadata.len() > self.at.position {
+                self.read_on()?;
+            }
+            let next = Segment::at(&self.dir, self.at.tree.size());
+            if next.first == self.segment.first || !next.path.exists() {
+                break;
+            }
+            self.file = private(&next.path, true)?;
+            self.segment = next;
+            self.at.position = 0;
+        }
+        let size = self.at.tree.size();
+        if size > before
+            && let Some(signed) = checkpoints::newer(&self.dir, self.at.signed, size)?
+        {
+            self.at.signed = signed;
+        }
+        Ok(())
+    }
+
+    fn read_on(&mut self) -> Result<(), EvidenceError> {
+        let told = EvidenceError::io(&self.segment.path);
+        let mut file = File::open(&self.segment.path).map_err(&told)?;
+        file.seek(SeekFrom::Start(self.at.position)).map_err(&told)?;
+        let mut input = BufReader::with_capacity(256 * 1024, file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = input.read_until(b'\n', &mut line).map_err(&told)?;
+            if length == 0 {
+                return Ok(());
+            }
+            let whole = line.last() == Some(&b'\n');
+            if whole {
+                line.pop();
+            } else if self.is_next(&line) {
+                // Nothing is missing but the end of the line.
+                self.file.write_all(b"\n").map_err(&told)?;
+            } else {
+                return self.set_aside(&line);
+            }
+            let end = u64::from(!whole);
+            self.at.position = self.at.position.saturating_add(length as u64).saturating_add(end);
+            self.at.head = Hash::of_line(&line);
+            self.at.tree.push(self.at.head);
+        }
+    }
+
+    /// Whether these bytes are the entry that must come next, all of it.
+    fn is_next(&self, line: &[u8]) -> bool {
+        let Ok(entry) = serde_json::from_slice::<Entry>(line) else {
+            return false;
+        };
+        entry.sequence == self.at.tree.size() && entry.previous == self.at.head.to_string()
+    }
+
+    fn set_aside(&mut self, torn: &[u8]) -> Result<(), EvidenceError> {
+        let hash = Hash::of(torn);
+        let name = format!("torn-{:020}-{}", self.at.tree.size(), torn.len());
+        let path = self.dir.join(&name);
+        // A full disk keeps no copy; length and digest stand in the log all the same.
+        let kept =
+            private(&path, false).and_then(|mut file| file.write_all(torn).map_err(EvidenceError::io(&path)));
+        let told = EvidenceError::io(&self.segment.path);
+        self.file.set_len(self.at.position).map_err(told)?;
+        self.recovered.push(Recovered {
+            segment: self.segment.name(),
+            bytes: torn.len() as u64,
+            sha256: hash.to_string(),
+            kept_in: kept.map_or_else(|_| String::new(), |()| name),
+        });
+        Ok(())
+    }
+}
+
+/// Where to begin to read: at the last checkpoint, else at the first segment.
+fn begin(dir: &Path, kept: Option<(Kept, Frontier)>) -> Result<(Segment, At), EvidenceError> {
+    let Some((kept, tree)) = kept else {
+        let first = segments(dir)?.into_iter().next();
+        return match first {
+            None => Ok((Segment::at(dir, 0), At::default())),
+            Some(segment) if segment.first == 0 => Ok((segment, At::default())),
+            Some(_) => Err(EvidenceError::NoCheckpoint { dir: dir.to_owned() }),
+        };
+    };
+    let shrunk = || EvidenceError::Shrunk {
+        dir: dir.to_owned(),
+        entries: kept.segment,
+        signed: tree.size(),
+    };
+    let segment = Segment::at(dir, kept.segment);
+    // Without the file, opening it would begin an empty one.
+    let length = fs::metadata(&segment.path).map_err(|_| shrunk())?.len();
+    if length < kept.position {
+        return Err(shrunk());
+    }
+    let head = kept.head.parse().map_err(|_| EvidenceError::Changed {
+        path: dir.join(checkpoints::FILE),
+    })?;
+    let at = At {
+        position: kept.position,
+        head,
+        signed: tree.size(),
+        tree,
+    };
+    Ok((segment, at))
+}
+
+/// A file that nobody else reads, made if it is not there.
+pub(super) fn private(path: &Path, append: bool) -> Result<File, EvidenceError> {
+    OpenOptions::new()
+        .create(true)
+        .read(true)
+        .write(true)
+        .append(append)
+        .mode(0o600)
+        .open(path)
+        .map_err(EvidenceError::io(path))
+}
+
+/// Waits until the disk knows what files there are.
+fn sync_names(dir: &Path) -> Result<(), EvidenceError> {
+    let synced = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(EvidenceError::io(dir))
+}
+
+fn take(lock: &File, dir: &Path) -> Result<Turn, EvidenceError> {
+    let told = EvidenceError::io(dir);
+    loop {
+        match rustix::fs::flock(lock, FlockOperation::LockExclusive) {
+            Ok(()) => {
+                let turn = Turn(lock.try_clone().map_err(&told)?);
+                // A lock that is no longer in the directory is nobody else's lock.
+                return match lock.metadata().map_err(told)?.nlink() {
+                    0 => Err(EvidenceError::Changed { path: dir.join(LOCK) }),
+                    _ => Ok(turn),
+                };
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(told(error.into())),
+        }
+    }
+}
+
+/// The log's public key, which names the log; made when the log is.
+fn public_key(dir: &Path, key: &SigningKey) -> Result<PublicKey, EvidenceError> {
+    let path = dir.join(PUBLIC_KEY);
+    let told = EvidenceError::io(&path);
+    if path.exists() {
+        let text = fs::read_to_string(&path).map_err(told)?;
+        let public: PublicKey = text.parse().map_err(|_| EvidenceError::Changed { path })?;
+        if public.is_key_of(key) {
+            return Ok(public);
+        }
+        return Err(EvidenceError::ForeignKey { dir: dir.to_owned() });
+    }
+    let mut name = [0; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut name))
+        .map_err(&told)?;
+    let public = key.public(&format!("cavra-evidence/{:032x}", u128::from_be_bytes(name)));
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(&told)?;
+    writeln!(file, "{public}").map_err(&told)?;
+    file.persist(&path).map_err(|error| told(error.error))?;
+    Ok(public)
+}

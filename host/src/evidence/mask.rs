@@ -1,0 +1,431 @@
+//! Masking: secrets leave a record before it is written, and only the record.
+//!
+//! A mask is `[masked:<rule>:<16 hex digits>]`. The digits are a keyed hash of what
+//! stood there, so that equal secrets have equal masks in one host's records and
+//! nobody without the key can try candidates.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::{Regex, RegexBuilder};
+use ring::hmac;
+use serde_json::{Map, Value};
+
+use super::{EvaluationRecord, EvidenceError, Masked};
+
+/// What a mask begins with.
+const MARK: &str = "[masked:";
+
+/// A secret that is shorter stands in too much that is none to be looked for by itself.
+const SHORTEST: usize = 6;
+
+/// A value of an option or variable: quoted, or up to a blank or what ends a word.
+const VALUE: &str = r#"(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"';&|)}\],]+)"#;
+/// What names of secrets end in.
+const NAMES: &str = r"(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|secret[_-]?key|signing[_-]?key|encryption[_-]?key|access[_-]?key[_-]?id|credentials?|signature|connection[_-]?string)";
+
+/// The rules: the name, and a pattern whose last group is what is masked. They are
+/// looked for without regard to case, unless they say otherwise.
+const RULES: [(&str, &str); 12] = [
+    (
+        "private-key",
+        r"(?s)(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z))",
+    ),
+    (
+        "authorization",
+        r#"\b(?:proxy-)?authorization\\?["']?\s*[:=]\s*\\?["']?([^"'\r\n\\]+)"#,
+    ),
+    (
+        "header",
+        r#"\b(?:x-api-key|api-key|x-auth-token|x-access-token|private-token|job-token|x-vault-token|x-amz-security-token|x-csrf-token|set-cookie|cookie)\\?["']?\s*:\s*\\?["']?([^"'\r\n\\]+)"#,
+    ),
+    ("url", r#"\b[a-z][a-z0-9+.-]*://([^\s/?#"'<>]+)@"#),
+    (
+        "flag",
+        r"(?:^|[\s'\x22=])--?(?:[a-z0-9]+[_-])*(?:NAMES|pass|pwd|auth|bearer)(?:\s*=\s*|\s+)(VALUE)",
+    ),
+    (
+        "assignment",
+        r#"(?:\b|_)(?:[a-z0-9_.-]*NAMES|[a-z0-9]+_(?:pass|pwd|key|auth|pat))\\?["']?\s*(?::=|[:=])\s*\\?(VALUE)"#,
+    ),
+    (
+        "user",
+        r"(?:^|\s)(?:-u\s*|--(?:proxy-)?user(?:\s+|=))(\x22[^\x22:]*:[^\x22]*\x22|'[^':]*:[^']*'|[^\s:'\x22]+:[^\s'\x22]+)",
+    ),
+    (
+        "password-option",
+        r"\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass|redis-cli|smbclient|htpasswd|7z|unzip|zip)\b[^|;&\n]*?\s-(?:p|a|P)\s*(VALUE)",
+    ),
+    ("bearer", r"\bbearer\s+\\?[\x22']?([a-z0-9\-._~+/]{6,}=*)"),
+    (
+        "token",
+        r"(?-i)\b((?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[\w-]{16,}|xox[a-z]-[\w-]{10,}|xapp-[\w-]{10,}|sk-[\w-]{16,}|[srp]k_(?:live|test)_\w{10,}|whsec_\w{16,}|npm_\w{20,}|pypi-[\w-]{16,}|hvs\.[\w-]{16,}|hvb\.[\w-]{16,}|dop_v1_[a-f0-9]{32,}|SG\.[\w-]{16,}\.[\w-]{16,}|ya29\.[\w-]{16,}|EAA[A-Za-z0-9]{24,}|hf_[A-Za-z0-9]{20,}|dckr_pat_[\w-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}))",
+    ),
+    (
+        "cloud-key",
+        r"(?-i)\b((?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z0-9]{12,}|AIza[\w-]{30,}|LTAI[A-Za-z0-9]{12,}|GOOG1E[A-Z0-9]{20,})",
+    ),
+    ("web-token", r"(?-i)\b(eyJ[\w-]{6,}\.eyJ[\w-]{4,}\.[\w-]*)"),
+];
+
+/// The name of every rule that can stand in a record.
+pub fn rules() -> impl Iterator<Item = &'static str> {
+    let named = RULES.iter().map(|(name, _)| *name);
+    named.chain(["field", "pointer", "repeated"])
+}
+
+/// Masks records of one host.
+pub struct Masker {
+    rules: Vec<(&'static str, Regex)>,
+    /// Names of fields that hold secrets.
+    field: Regex,
+    /// JSON pointers into requests.
+    pointers: Vec<String>,
+    key: hmac::Key,
+}
+
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Masker").finish_non_exhaustive()
+    }
+}
+
+/// A record could not be masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("something that was masked stands elsewhere in the record")]
+struct Leak;
+
+/// What has been masked so far in one record.
+#[derive(Default)]
+struct Found {
+    masked: BTreeSet<Masked>,
+    /// What stood where a mask stands now, with its mask; the longest is replaced first.
+    secrets: BTreeMap<(std::cmp::Reverse<usize>, String), String>,
+}
+
+impl Masker {
+    /// Masks by the built-in rules, and what stands at these JSON pointers in requests.
+    ///
+    /// # Errors
+    /// When a rule is no pattern, which is a defect.
+    pub fn new(seed: &[u8; 32], pointers: &[String]) -> Result<Self, EvidenceError> {
+        let regex = |pattern: &str| {
+            let pattern = pattern.replace("NAMES", NAMES).replace("VALUE", VALUE);
+            RegexBuilder::new(&pattern)
+                .case_insensitive(true)
+                .size_limit(16 * 1024 * 1024)
+                .build()
+        };
+        let rules = RULES.iter().map(|(name, pattern)| Ok((*name, regex(pattern)?)));
+        let signing = hmac::Key::new(hmac::HMAC_SHA256, seed);
+        // Not the key that signs: whoever knows one does not know the other.
+        let key = hmac::sign(&signing, b"cavra evidence masking v1");
+        Ok(Self {
+            rules: rules.collect::<Result<_, regex::Error>>()?,
+            field: regex(r"(?:^|[a-z0-9_.-])?(?:NAMES|^auth|authorization|^pwd|^cookies?|^bearer)$")?,
+            pointers: pointers.to_vec(),
+            key: hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()),
+        })
+    }
+
+    /// Masks a record. Its masking section says what and whether it can be replayed.
+    pub fn mask(&self, record: &mut EvaluationRecord) {
+        let mut found = Found::default();
+        if let Some(request) = &mut record.request {
+            self.pointers(request, &mut found);
+            self.members(request, "/request", &mut found);
+        }
+        self.decided(record, &mut found);
+        let request_changed = found.masked.iter().any(|it| it.pointer.starts_with("/request"));
+        record.masking.masked = found.masked.iter().cloned().collect();
+        record.masking.replayable = !request_changed;
+        if found.leaks(record).is_err() {
+            withhold(record);
+        }
+    }
+
+    /// Masks what stands at the pointers of the settings, whatever it is.
+    fn pointers(&self, request: &mut Map<String, Value>, found: &mut Found) {
+        // `pointer_mut` is of values, not of maps.
+        let mut whole = Value::Object(std::mem::take(request));
+        for pointer in &self.pointers {
+            let Some(value) = whole.pointer_mut(pointer).filter(|value| !value.is_null()) else {
+                continue;
+            };
+            self.replace(value, "pointer", &["/request", pointer].concat(), found);
+        }
+        if let Value::Object(map) = whole {
+            *request = map;
+        }
+    }
+
+    /// Puts a mask in the place of a value; all texts in it are secrets.
+    fn replace(&self, value: &mut Value, rule: &str, pointer: &str, found: &mut Found) {
+        let text = match &*value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if text.starts_with(MARK) {
+            return;
+        }
+        let mask = self.stand_in(rule, &text);
+        texts(value, &mut |text| found.secret(text, &mask));
+        found.secret(&text, &mask);
+        found.note(pointer, rule);
+        *value = Value::String(mask);
+    }
+
+    fn members(&self, members: &mut Map<String, Value>, at: &str, found: &mut Found) {
+        for (key, mut value) in std::mem::take(members) {
+            let shown = self.text(&key, at, found).into_owned();
+            let pointer = format!("{at}/{}", shown.replace('~', "~0").replace('/', "~1"));
+            if self.field.is_match(&key) && !matches!(value, Value::Null | Value::Bool(_)) {
+                self.replace(&mut value, "field", &pointer, found);
+            } else {
+                self.value(&mut value, &pointer, found);
+            }
+            members.insert(shown, value);
+        }
+    }
+
+    fn value(&self, value: &mut Value, at: &str, found: &mut Found) {
+        match value {
+            Value::String(text) => self.line(text, at, found),
+            Value::Array(items) => {
+                for (i, item) in items.iter_mut().enumerate() {
+                    self.value(item, &format!("{at}/{i}"), found);
+                }
+            }
+            Value::Object(members) => self.members(members, at, found),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn line(&self, text: &mut String, at: &str, found: &mut Found) {
+        if let Cow::Owned(masked) = self.text(text, at, found) {
+            *text = masked;
+        }
+    }
+
+    /// Masks what the rules find in a text.
+    fn text<'a>(&self, text: &'a str, at: &str, found: &mut Found) -> Cow<'a, str> {
+        let mut spans: Vec<(std::ops::Range<usize>, &str)> = Vec::new();
+        for (rule, pattern) in &self.rules {
+            for groups in pattern.captures_iter(text) {
+                let secret = groups.iter().flatten().last();
+                let secret = secret.filter(|it| !it.is_empty() && !it.as_str().starts_with(MARK));
+                if let Some(secret) = secret {
+                    spans.push((secret.range(), rule));
+                }
+            }
+        }
+        if spans.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        spans.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+        let mut masked = String::with_capacity(text.len());
+        let mut done = 0;
+        let mut spans = spans.into_iter().peekable();
+        while let Some((mut range, rule)) = spans.next() {
+            while let Some((next, _)) = spans.next_if(|(next, _)| next.start <= range.end) {
+                range.end = range.end.max(next.end);
+            }
+            let secret = text.get(range.clone()).unwrap_or_default();
+            // `"x"` and `x` are the same secret.
+            let bare = secret.trim_matches(['"', '\'', '\\']);
+            let mask = self.stand_in(rule, bare);
+            masked.push_str(text.get(done..range.start).unwrap_or_default());
+            masked.push_str(&mask);
+            found.secret(bare, &mask);
+            found.note(at, rule);
+            done = range.end;
+        }
+        masked.push_str(text.get(done..).unwrap_or_default());
+        Cow::Owned(masked)
+    }
+
+    fn stand_in(&self, rule: &str, secret: &str) -> String {
+        let tag = hmac::sign(&self.key, secret.as_bytes());
+        let digits: String = tag
+            .as_ref()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("{MARK}{rule}:{digits}]")
+    }
+
+    /// Masks the texts that repeat something of the request.
+    fn decided(&self, record: &mut EvaluationRecord, found: &mut Found) {
+        let identity = &mut record.identity;
+        let outcome = &mut record.outcome;
+        let mut places: Vec<(String, &mut String)> = vec![
+            ("/identity/session_id".to_owned(), &mut identity.session_id),
+            ("/identity/agent_id".to_owned(), &mut identity.agent_id),
+            ("/identity/actor".to_owned(), &mut identity.actor),
+            (
+                "/outcome/fallback_reason".to_owned(),
+                &mut outcome.fallback_reason,
+            ),
+        ];
+        let decisions = [
+            ("python_decision", outcome.python_decision.as_mut()),
+            ("go_decision", outcome.go_decision.as_mut()),
+            ("effective_decision", Some(&mut outcome.effective_decision)),
+        ];
+        for (name, decision) in decisions {
+            let Some(it) = decision else { continue };
+            let texts = [
+                ("action_type", &mut it.action_type),
+                ("target", &mut it.target),
+                ("requested_operation", &mut it.requested_operation),
+                ("reason", &mut it.reason),
+                ("policy_pack", &mut it.policy_pack),
+            ];
+            places.extend(texts.map(|(field, text)| (format!("/outcome/{name}/{field}"), text)));
+            let pattern = it.matched_pattern.as_mut();
+            places.extend(pattern.map(|text| (format!("/outcome/{name}/matched_pattern"), text)));
+        }
+        for (pointer, text) in places {
+            self.line(text, &pointer, found);
+            found.erase(text, &pointer);
+        }
+        if let Some(request) = &mut record.request {
+            // A secret of one field may stand in another that no rule knows.
+            erase_members(request, "/request", found);
+        }
+        for (i, difference) in outcome.parity_diff.iter_mut().flatten().enumerate() {
+            for (side, value) in [("python", &mut difference.python), ("go", &mut difference.go)] {
+                let at = format!("/outcome/parity_diff/{i}/{side}");
+                self.value(value, &at, found);
+                erase_value(value, &at, found);
+            }
+        }
+    }
+}
+
+impl Found {
+    fn note(&mut self, pointer: &str, rule: &str) {
+        self.masked.insert(Masked {
+            pointer: pointer.to_owned(),
+            rule: rule.to_owned(),
+        });
+    }
+
+    fn secret(&mut self, text: &str, mask: &str) {
+        for text in [text, crate::model::trim(text)] {
+            if text.len() >= SHORTEST {
+                let key = (std::cmp::Reverse(text.len()), text.to_owned());
+                self.secrets.entry(key).or_insert_with(|| mask.to_owned());
+            }
+        }
+    }
+
+    /// Puts masks where known secrets stand.
+    fn erase(&mut self, text: &mut String, at: &str) {
+        let mut erased = false;
+        for ((_, secret), mask) in &self.secrets {
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), mask);
+                erased = true;
+            }
+        }
+        if erased {
+            self.note(at, "repeated");
+        }
+    }
+
+    /// Looks for what was masked in all that is about to be written.
+    fn leaks(&self, record: &EvaluationRecord) -> Result<(), Leak> {
+        if self.secrets.is_empty() {
+            return Ok(());
+        }
+        let mut all = serde_json::to_value(record).map_err(|_| Leak)?;
+        let mut leak = false;
+        texts(&mut all, &mut |text| {
+            leak = leak
+                || self
+                    .secrets
+                    .keys()
+                    .any(|(_, secret)| text.contains(secret.as_str()));
+        });
+        if leak { Err(Leak) } else { Ok(()) }
+    }
+}
+
+/// Nothing that came with the request stays.
+fn withhold(record: &mut EvaluationRecord) {
+    const WITHHELD: &str = "[masked:withheld]";
+    record.request = None;
+    record.masking.failed = true;
+    record.masking.replayable = false;
+    record.masking.masked.clear();
+    record.outcome.parity_diff = record.outcome.parity_diff.as_ref().map(|_| Vec::new());
+    let identity = &mut record.identity;
+    let outcome = &mut record.outcome;
+    let mut texts = vec![
+        &mut identity.session_id,
+        &mut identity.agent_id,
+        &mut identity.actor,
+        &mut outcome.fallback_reason,
+    ];
+    let decisions = [
+        outcome.python_decision.as_mut(),
+        outcome.go_decision.as_mut(),
+        Some(&mut outcome.effective_decision),
+    ];
+    for it in decisions.into_iter().flatten() {
+        it.matched_pattern = None;
+        texts.extend([
+            &mut it.action_type,
+            &mut it.target,
+            &mut it.requested_operation,
+            &mut it.reason,
+            &mut it.policy_pack,
+        ]);
+    }
+    for text in texts {
+        WITHHELD.clone_into(text);
+    }
+}
+
+/// Calls `see` with every text in a value, keys included.
+fn texts(value: &mut Value, see: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => see(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| texts(item, see)),
+        Value::Object(members) => {
+            for (key, value) in members.iter_mut() {
+                see(key);
+                texts(value, see);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn erase_members(members: &mut Map<String, Value>, at: &str, found: &mut Found) {
+    if found.secrets.is_empty() {
+        return;
+    }
+    for (key, value) in members.iter_mut() {
+        erase_value(
+            value,
+            &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
+            found,
+        );
+    }
+}
+
+fn erase_value(value: &mut Value, at: &str, found: &mut Found) {
+    match value {
+        Value::String(text) => found.erase(text, at),
+        Value::Array(items) => {
+            for (i, item) in items.iter_mut().enumerate() {
+                erase_value(item, &format!("{at}/{i}"), found);
+            }
+        }
+        Value::Object(members) => erase_members(members, at, found),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

@@ -1,0 +1,132 @@
+//! Between a decision and its answer: the record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Host, HostError, State};
+use crate::config::Setting;
+use crate::digest::hex;
+use crate::evidence::verify::verify;
+use crate::evidence::{EvaluationRecord, Prepared, Recorder, Settings, Subject, Ticket};
+use crate::model::Request;
+use crate::pilot::{Evaluation, Mode};
+
+/// What was decided, and cannot be answered before it is recorded: the answer comes out
+/// of this by [`answer`](Self::answer) and [`answered`](Self::answered) alone.
+#[derive(Debug)]
+pub struct Judged {
+    answer: Evaluation,
+    record: Record,
+}
+
+#[derive(Debug)]
+enum Record {
+    /// Nothing is recorded.
+    None,
+    Prepared(Box<Prepared>),
+    HandedOver(Ticket),
+}
+
+impl Judged {
+    pub(super) fn new(
+        state: &State,
+        request: &Request,
+        answer: Evaluation,
+        drawn: Option<Vec<String>>,
+    ) -> Self {
+        let record = match (&state.base.evidence, drawn) {
+            (Some(recorder), Some(drawn)) => {
+                let record = EvaluationRecord::new(request, &answer, state.subject(drawn));
+                Record::Prepared(Box::new(recorder.prepare(record)))
+            }
+            _ => Record::None,
+        };
+        Self { answer, record }
+    }
+
+    /// Hands the record to the writer. For threads that may wait until there is room.
+    #[must_use]
+    pub fn hand_over(self) -> Self {
+        let record = match self.record {
+            Record::Prepared(record) => Record::HandedOver(record.send()),
+            other => other,
+        };
+        Self { record, ..self }
+    }
+
+    /// The answer, once it is recorded as the settings ask.
+    ///
+    /// # Errors
+    /// When it could not be recorded and must be.
+    pub fn answer(self) -> Result<Evaluation, HostError> {
+        match self.record {
+            Record::None => {}
+            Record::Prepared(record) => record.send().wait()?,
+            Record::HandedOver(ticket) => ticket.wait()?,
+        }
+        Ok(self.answer)
+    }
+
+    /// As [`Self::answer`], without making a thread wait.
+    ///
+    /// # Errors
+    /// As [`Self::answer`].
+    pub async fn answered(self) -> Result<Evaluation, HostError> {
+        match self.record {
+            Record::None => {}
+            Record::Prepared(record) => record.handed_over().await.written().await?,
+            Record::HandedOver(ticket) => ticket.written().await?,
+        }
+        Ok(self.answer)
+    }
+}
+
+impl Host {
+    /// Who records evaluations, if anybody does.
+    pub fn evidence(&self) -> Option<&Arc<Recorder>> {
+        self.base.evidence.as_ref()
+    }
+
+    /// Whether what is decided is recorded, and what was recorded is whole. Reads the
+    /// whole log.
+    pub(super) fn evidence_store(&self) -> Result<String, String> {
+        let recorder = self.evidence().ok_or_else(|| {
+            format!(
+                "nothing that is decided can be proved later; set {}",
+                Setting::EvidenceDir
+            )
+        })?;
+        let found = verify(recorder.dir(), None, None).map_err(|e| e.to_string())?;
+        let writable = recorder.probe();
+        match found.faults.as_slice() {
+            [] if writable.is_err() => Err("the evidence log verifies, and cannot be written".to_owned()),
+            [] => Ok(format!(
+                "the evidence log is written and verifies: {} entries, {} checkpoints",
+                found.entries, found.checkpoints
+            )),
+            [first, rest @ ..] => Err(format!(
+                "the evidence log does not verify: {}, {}; {} more faults; `cavra evidence verify` tells them",
+                first.place,
+                first.message,
+                rest.len()
+            )),
+        }
+    }
+}
+
+impl State {
+    fn subject(&self, drawn_ids: Vec<String>) -> Subject {
+        let registry = self.registry.as_ref().and_then(|it| it.as_ref().ok());
+        let documents = if self.config.mode == Mode::Promoted {
+            self.document_digests()
+        } else {
+            BTreeMap::new()
+        };
+        Subject {
+            drawn_ids,
+            settings: Settings::of(&self.config),
+            registry_sha256: registry.map(|registry| hex(registry.digest())),
+            documents,
+        }
+    }
+}
