@@ -1,5 +1,9 @@
 //! The two modules that the binary carries.
 
+use std::sync::LazyLock;
+
+use crate::digest::sha256_hex;
+
 /// How a setting names a built-in module.
 const PREFIX: &str = "builtin:";
 
@@ -24,4 +28,22 @@ pub fn module(setting: &str) -> Option<Result<&'static [u8], String>> {
     Some(found.map(|(_, bytes)| *bytes).ok_or_else(|| {
         format!("there is no built-in module `{setting}`; there are builtin:reference and builtin:fastpath")
     }))
+}
+
+/// The built-in module with this SHA-256.
+pub fn by_digest(sha256: &str) -> Option<&'static [u8]> {
+    known(sha256).map(|(_, bytes)| bytes)
+}
+
+/// How a setting names the built-in module with this SHA-256.
+pub fn name_by_digest(sha256: &str) -> Option<String> {
+    known(sha256).map(|(name, _)| [PREFIX, name].concat())
+}
+
+fn known(sha256: &str) -> Option<(&'static str, &'static [u8])> {
+    static DIGESTS: LazyLock<[String; 2]> = LazyLock::new(|| MODULES.map(|(_, bytes)| sha256_hex(bytes)));
+    let mut modules = MODULES.iter().zip(DIGESTS.iter());
+    modules
+        .find(|(_, digest)| *digest == sha256)
+        .map(|(module, _)| *module)
 }

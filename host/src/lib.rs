@@ -29,3 +29,5 @@ pub mod policy;
 pub mod rollback;
 pub mod sandbox;
 pub mod telemetry;
+pub mod replay;
+pub mod shrink;
