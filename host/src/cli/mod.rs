@@ -6,11 +6,14 @@ mod evaluate;
 mod evidence;
 mod exit;
 mod governance;
+mod material;
 mod module;
 mod output;
+mod parity;
 mod policy;
 mod recording;
 mod rollback;
+mod replay;
 mod runtime;
 mod serve;
 mod settings;
@@ -85,6 +88,11 @@ enum Command {
     /// Policy modules: look at a component before it is used
     #[command(subcommand)]
     Module(module::ModuleCommand),
+    /// Make recorded decisions again and compare them to the byte
+    Replay(Box<replay::ReplayArgs>),
+    /// Disagreements of the two evaluators: shrink one to a test case
+    #[command(subcommand)]
+    Parity(parity::ParityCommand),
     /// The HTTP service: decisions and reports over HTTP, until it is told to stop
     Serve(Box<serve::ServeArgs>),
     /// Bearer tokens: who may call the service
@@ -194,6 +202,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Evidence(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Module(command) => command.run(),
+        Command::Replay(args) => args.run(),
+        Command::Parity(command) => command.run(),
         Command::Serve(args) => args.run(),
         Command::Token(command) => command.run(),
         Command::Tour(args) => args.run(),

@@ -113,6 +113,36 @@ pub fn begin(
     reference: &dyn Backend,
     gates: &dyn Gates,
     request: &Request,
+    stamps: Stamps,
+) -> Begun {
+    let pass = |answer: &mut Evaluation| gates_open(answer, gates);
+    begin_at(mode, reference, pass, request, stamps)
+}
+
+/// As [`begin`], with gates that stand as it was recorded: open, or closed with a code
+/// and a reason. What they stood on - documents, a time - is not looked at again.
+pub fn begin_again(
+    mode: Mode,
+    reference: &dyn Backend,
+    closed: Option<(FallbackCode, &str)>,
+    request: &Request,
+    stamps: Stamps,
+) -> Begun {
+    let pass = |answer: &mut Evaluation| match closed {
+        None => true,
+        Some((code, reason)) => {
+            answer.fall_back(code, reason);
+            false
+        }
+    };
+    begin_at(mode, reference, pass, request, stamps)
+}
+
+fn begin_at(
+    mode: Mode,
+    reference: &dyn Backend,
+    pass: impl FnOnce(&mut Evaluation) -> bool,
+    request: &Request,
     mut stamps: Stamps,
 ) -> Begun {
     let Attempt { outcome, usage } = reference.evaluate(request);
@@ -129,7 +159,7 @@ pub fn begin(
         "go backend pilot is disabled".clone_into(&mut answer.fallback_reason);
         return Begun::Decided(answer);
     }
-    if !gates_open(&mut answer, gates) {
+    if !pass(&mut answer) {
         return Begun::Decided(answer);
     }
     Begun::Open(Open {
