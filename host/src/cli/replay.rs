@@ -1,6 +1,6 @@
 //! `cavra replay`: recorded decisions made again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::material::MaterialArgs;
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, cache, output};
 use crate::builtin;
-use crate::config::Config;
+use crate::config::{Config, Setting};
 use crate::evidence::EvaluationRecord;
 use crate::evidence::reader::Line;
 use crate::host::read_module;
@@ -24,6 +24,8 @@ use crate::replay::{
 
 /// How many records that are not identical are shown to people.
 const SHOWN: u64 = 20;
+/// How many reasons why records cannot be replayed are told apart.
+const REASONS: usize = 50;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -39,8 +41,8 @@ Exit status:
   2  with --check: a record differs, or none could be replayed
   3  bad usage, configuration or input")]
 pub(super) struct ReplayArgs {
-    /// An evidence log's directory, or a file of its entries
-    log: PathBuf,
+    /// An evidence log's directory, or a file of its entries [default: the evidence directory of the settings]
+    log: Option<PathBuf>,
     /// Only this evaluation; may be repeated
     #[arg(long, value_name = "ID")]
     id: Vec<String>,
@@ -95,14 +97,18 @@ struct Against<'a> {
 impl ReplayArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let config = self.settings.config()?;
+        let log = self.log.clone().or_else(|| config.evidence.as_ref().map(|it| it.dir.clone()));
+        let log = log.ok_or_else(|| {
+            Failure::Input(format!("name the evidence log, or set {}", Setting::EvidenceDir))
+        })?;
         let threads = self.threads.unwrap_or_else(processors);
         let memory = config.reference_limits().memory_bytes;
         let material = self.material.open(&config)?;
         let evaluators = Evaluators::new(material, threads, memory, cache::open(&config))
             .map_err(|e| Failure::Internal(e.to_string()))?;
         match &self.against {
-            Some(module) => self.against(module, &evaluators, threads, &config),
-            None => self.replay(&evaluators, threads),
+            Some(module) => self.against(&log, module, &evaluators, threads, &config),
+            None => self.replay(&log, &evaluators, threads),
         }
     }
 
@@ -114,6 +120,7 @@ impl ReplayArgs {
     /// Does `work` with every record that is asked for, and gives what comes of it to `tell`.
     fn each<R: Send>(
         &self,
+        log: &Path,
         threads: u32,
         work: impl Fn(&EvaluationRecord) -> R + Sync,
         mut tell: impl FnMut(Read<R>) -> Result<(), Failure>,
@@ -133,7 +140,7 @@ impl ReplayArgs {
                 Item::Bad(problem) => Read::Bad(problem),
             })
         };
-        in_order(lines(&self.log).map_err(unreadable)?, threads, judge, |read| {
+        in_order(lines(log).map_err(unreadable)?, threads, judge, |read| {
             let read = read?;
             if let (Read::Record(id, _), Some(_)) = (&read, &wanted) {
                 found.insert(id.clone());
@@ -142,18 +149,18 @@ impl ReplayArgs {
         })?;
         let absent = wanted.into_iter().flatten().find(|id| !found.contains(*id));
         match absent {
-            Some(id) => Err(Failure::Input(format!("`{}` has no evaluation `{id}`", self.log.display()))),
+            Some(id) => Err(Failure::Input(format!("`{}` has no evaluation `{id}`", log.display()))),
             None => Ok(()),
         }
     }
 
-    fn replay(&self, evaluators: &Evaluators, threads: u32) -> Result<Exit, Failure> {
+    fn replay(&self, log: &Path, evaluators: &Evaluators, threads: u32) -> Result<Exit, Failure> {
         let began = Instant::now();
         let mut report = Report::new(self.json, self.all);
         let mut unreadable = 0_u64;
         report.begin()?;
         let work = |record: &EvaluationRecord| replay(evaluators, record);
-        self.each(threads, work, |read| match read {
+        self.each(log, threads, work, |read| match read {
             Read::Record(_, replayed) => report.tell(&replayed),
             Read::Bad(problem) => {
                 unreadable = unreadable.saturating_add(1);
@@ -177,6 +184,7 @@ impl ReplayArgs {
 
     fn against(
         &self,
+        log: &Path,
         name: &str,
         evaluators: &Evaluators,
         threads: u32,
@@ -188,7 +196,7 @@ impl ReplayArgs {
         let began = Instant::now();
         let mut changes = Changes::default();
         let work = |record: &EvaluationRecord| rejudge(evaluators, &module, record);
-        self.each(threads, work, |read| {
+        self.each(log, threads, work, |read| {
             match read {
                 Read::Record(_, rejudged) => changes.add(rejudged),
                 Read::Bad(detail) => {
@@ -258,6 +266,9 @@ struct Report {
     all: bool,
     totals: Totals,
     told: u64,
+    shown: u64,
+    /// Why records cannot be replayed, as far as people are told.
+    missing: BTreeMap<Missing, u64>,
 }
 
 impl Report {
@@ -267,6 +278,8 @@ impl Report {
             all,
             totals: Totals::default(),
             told: 0,
+            shown: 0,
+            missing: BTreeMap::new(),
         }
     }
 
@@ -291,11 +304,22 @@ impl Report {
             serde_json::to_writer(&mut out, it)?;
             return Ok(());
         }
-        if self.all || self.told <= SHOWN {
+        if let (false, Finding::Cannot { missing }) = (self.all, &it.finding) {
+            // Thousands can want for the same.
+            for missing in missing {
+                if self.missing.len() < REASONS || self.missing.contains_key(missing) {
+                    let count = self.missing.entry(missing.clone()).or_default();
+                    *count = count.saturating_add(1);
+                }
+            }
+            return Ok(());
+        }
+        self.shown = self.shown.saturating_add(1);
+        if self.all || self.shown <= SHOWN {
             return output::text(&line(it));
         }
-        if self.told == SHOWN.saturating_add(1) {
-            return output::text("…       (--all tells of every record)");
+        if self.shown == SHOWN.saturating_add(1) {
+            return output::text("…          --all tells of every record");
         }
         Ok(())
     }
@@ -325,8 +349,12 @@ impl Report {
         if summary.unreadable > 0 {
             row("unreadable", summary.unreadable, "lines that are no entries");
         }
+        let mut reasons = String::new();
+        for (missing, count) in &self.missing {
+            reasons.push_str(&format!("\n  {count} cannot: {}", output::short(&missing.to_string(), 240)));
+        }
         output::text(&format!(
-            "{table}\n{:.1} seconds, {:.0} records a second on {} threads",
+            "{table}{reasons}\n{:.1} seconds, {:.0} records a second on {} threads",
             summary.seconds, summary.records_per_second, summary.threads
         ))
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::{Subject, yaml};
+use crate::config::Setting;
 use crate::model::Decision;
 use crate::policy::Expectation;
 
@@ -125,7 +126,9 @@ impl Case {
             words.push(quoted(value));
         };
         flag("--policy-dir", &self.dir.display().to_string());
-        flag("--reference-module", reference);
+        if reference != Setting::ReferenceModule.default() {
+            flag("--reference-module", reference);
+        }
         flag("--runtime-path", fast);
         if let Some(registry) = &self.registry {
             flag("--registry-path", &registry.display().to_string());

@@ -28,8 +28,11 @@ fn block(value: &Value, depth: usize, out: &mut String) {
         }
         Value::Array(items) if !items.is_empty() => {
             for item in items {
-                let _ = write!(out, "{indent}-");
-                nested(item, depth, out);
+                let mut below = String::new();
+                block(item, depth.saturating_add(1), &mut below);
+                // The dash takes the place of the first line's last indentation.
+                let first = below.get(indent.len().saturating_add(2)..).unwrap_or_default();
+                let _ = write!(out, "{indent}- {first}");
             }
         }
         other => {
@@ -42,7 +45,7 @@ fn nested(value: &Value, depth: usize, out: &mut String) {
     let is_block = match value {
         Value::Object(map) => !map.is_empty(),
         Value::Array(items) => !items.is_empty(),
-        _ => false,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     };
     if is_block {
         out.push('\n');
