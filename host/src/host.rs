@@ -36,7 +36,11 @@ use crate::policy::{Catalog, CompiledPolicy, PackId, PolicyError, PolicySource, 
 use crate::rollback::RollbackSwitch;
 use crate::sandbox::{Allocation, EngineError, Loader, MAX_MODULE_BYTES, Module, is_wasm};
 
-const EMPTY_REGISTRY: &[u8] = br#"{"mcp_servers":[]}"#;
+/// The registry that vouches for nobody: what the reference has where the one that is
+/// set cannot be read.
+pub(crate) fn empty_registry() -> Result<TrustRegistry, PolicyError> {
+    TrustRegistry::from_json(br#"{"mcp_servers":[]}"#, "the empty registry")
+}
 
 /// The host cannot be set up, or a request cannot be judged.
 #[derive(Debug, thiserror::Error)]
@@ -326,7 +330,7 @@ impl State {
             None => None,
             Some(Ok(registry)) => Some(Arc::clone(registry)),
             // A registry that cannot be read vouches for nobody.
-            Some(Err(_)) => match TrustRegistry::from_json(EMPTY_REGISTRY, "the empty registry") {
+            Some(Err(_)) => match empty_registry() {
                 Ok(empty) => Some(Arc::new(empty)),
                 Err(e) => return Box::new(MissingBackend(Fault::MissingPolicy(e.to_string()))),
             },

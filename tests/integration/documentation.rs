@@ -171,3 +171,17 @@ fn every_fault_of_a_log_and_every_masking_rule_is_documented() {
         assert!(page.contains(&format!("`{rule}`")), "{rule}");
     }
 }
+
+#[test]
+fn everything_that_a_replay_can_want_for_is_documented_in_the_words_of_the_code() {
+    use cavra::replay::Obstacle;
+    let page = read("docs/replay.md");
+    let table = page.split("| missing | meaning |").nth(1).unwrap();
+    let table = table.lines().skip(2).take_while(|line| line.starts_with("| `"));
+    let rows = Obstacle::TABLE.iter().map(|(_, word, meaning)| format!("| `{word}` | {meaning} |"));
+    assert_eq!(table.collect::<Vec<_>>(), rows.collect::<Vec<_>>());
+    for (obstacle, word, _) in Obstacle::TABLE {
+        assert_eq!(serde_json::to_value(obstacle).unwrap(), *word);
+        assert_eq!(obstacle.as_str(), *word);
+    }
+}

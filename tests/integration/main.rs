@@ -24,6 +24,7 @@ mod packs;
 mod parity;
 mod promoted;
 mod reload;
+mod replay;
 mod service;
 mod settings;
 mod stream;

@@ -8,7 +8,7 @@ pub enum Exit {
     Done = 0,
     /// Something failed that is not the caller's fault.
     Failure = 1,
-    /// With `--check`: the decision is `block`, or the report is not ready.
+    /// With `--check`: the decision is `block`, the report is not ready, or a replay differs.
     Blocked = 2,
     /// Bad usage, configuration or input.
     Usage = 3,

@@ -104,7 +104,11 @@ impl ShrinkArgs {
         };
         let out = self.out.clone().unwrap_or_else(|| {
             let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-            format!("parity-{}", record.evaluation_id.chars().map(plain).collect::<String>()).into()
+            format!(
+                "parity-{}",
+                record.evaluation_id.chars().map(plain).collect::<String>()
+            )
+            .into()
         });
         let case = Case::write(&out, &shrunk.subject, &shrunk.judgement.reference, &story)
             .map_err(|e| Failure::Input(e.to_string()))?;
@@ -131,7 +135,8 @@ impl ShrinkArgs {
             )));
         };
         let found = find(dir, &self.record).map_err(unreadable)?;
-        found.ok_or_else(|| Failure::Input(format!("`{}` has no evaluation `{}`", dir.display(), self.record)))
+        found
+            .ok_or_else(|| Failure::Input(format!("`{}` has no evaluation `{}`", dir.display(), self.record)))
     }
 
     /// The module of a backend: the one that the flag names, or else the recorded one.
@@ -156,7 +161,10 @@ impl ShrinkArgs {
         let sha256 = module_of(backend.as_ref(), setting)?;
         let found = material.module(&sha256).zip(material.module_name(&sha256));
         let (bytes, name) = found.ok_or_else(|| {
-            Failure::Input(format!("no module is {sha256}; give it by --modules, or another by --{}", setting.flag()))
+            Failure::Input(format!(
+                "no module is {sha256}; give it by --modules, or another by --{}",
+                setting.flag()
+            ))
         })?;
         Ok(Named { bytes, sha256, name })
     }
@@ -195,9 +203,18 @@ impl ShrinkArgs {
             table.add_row(vec![name.to_owned(), output::short(&value, 400)]);
         };
         row("disagreement", told.disagreement.clone());
-        row("shrunk", format!("from {before} to {} bytes in {} trials", told.bytes_after, told.trials));
+        row(
+            "shrunk",
+            format!(
+                "from {before} to {} bytes in {} trials",
+                told.bytes_after, told.trials
+            ),
+        );
         if !told.minimal {
-            row("", format!("not to the end: {} seconds were over (--seconds)", self.seconds));
+            row(
+                "",
+                format!("not to the end: {} seconds were over (--seconds)", self.seconds),
+            );
         }
         row("request", told.request.to_string());
         row("pack", case.pack.display().to_string());
@@ -207,10 +224,17 @@ impl ShrinkArgs {
 }
 
 fn module_of(backend: Option<&BackendRecord>, setting: Setting) -> Result<String, Failure> {
-    let which = if setting == Setting::ReferenceModule { "reference" } else { "fast path" };
+    let which = if setting == Setting::ReferenceModule {
+        "reference"
+    } else {
+        "fast path"
+    };
     let backend = backend.filter(|it| !it.module_sha256.is_empty());
     let backend = backend.ok_or_else(|| {
-        Failure::Input(format!("no {which} was run in this evaluation; name one by --{}", setting.flag()))
+        Failure::Input(format!(
+            "no {which} was run in this evaluation; name one by --{}",
+            setting.flag()
+        ))
     })?;
     if backend.kind != "component" {
         return Err(Failure::Input(format!(
@@ -224,19 +248,36 @@ fn module_of(backend: Option<&BackendRecord>, setting: Setting) -> Result<String
 /// What was judged, as far as the record and the material hold it.
 fn subject(material: &Material, record: &EvaluationRecord) -> Result<Subject, Failure> {
     let id = &record.evaluation_id;
-    let request = record.request.as_ref().filter(|_| record.masking.replayable && !record.masking.failed);
+    let request = record
+        .request
+        .as_ref()
+        .filter(|_| record.masking.replayable && !record.masking.failed);
     let request = request.ok_or_else(|| {
-        Failure::Input(format!("the request of {id} was masked; what was judged is not in its record"))
+        Failure::Input(format!(
+            "the request of {id} was masked; what was judged is not in its record"
+        ))
     })?;
-    let pack = request.get("policy_pack").and_then(|it| it.as_str()).unwrap_or_default();
-    let digest = record.backends.reference.as_ref().map(|it| it.policy_sha256.as_str()).unwrap_or_default();
+    let pack = request
+        .get("policy_pack")
+        .and_then(|it| it.as_str())
+        .unwrap_or_default();
+    let digest = record
+        .backends
+        .reference
+        .as_ref()
+        .map(|it| it.policy_sha256.as_str())
+        .unwrap_or_default();
     let policy = material.policy(digest, pack).ok_or_else(|| {
-        Failure::Input(format!("no policy of `{pack}` is {digest}; give it by --policies or --policy-dir"))
+        Failure::Input(format!(
+            "no policy of `{pack}` is {digest}; give it by --policies or --policy-dir"
+        ))
     })?;
     let registry: Option<TrustRegistry> = match &record.registry_sha256 {
         None => None,
         Some(digest) => Some(material.registry(digest).ok_or_else(|| {
-            Failure::Input(format!("no registry is {digest}; give it by --policies or --registry-path"))
+            Failure::Input(format!(
+                "no registry is {digest}; give it by --policies or --registry-path"
+            ))
         })?),
     };
     Ok(Subject::new(&policy, registry.as_ref(), request)?)

@@ -18,8 +18,8 @@ use crate::evidence::reader::Line;
 use crate::host::read_module;
 use crate::replay::source::{Item, item, lines};
 use crate::replay::{
-    Change, Changes, Evaluators, Finding, Fuel, Missing, Obstacle, Rejudged, Replayed, Totals, in_order, rejudge,
-    replay,
+    Change, Changes, Evaluators, Finding, Fuel, Missing, Obstacle, Rejudged, Replayed, Totals, in_order,
+    rejudge, replay,
 };
 
 /// How many records that are not identical are shown to people.
@@ -97,7 +97,10 @@ struct Against<'a> {
 impl ReplayArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let config = self.settings.config()?;
-        let log = self.log.clone().or_else(|| config.evidence.as_ref().map(|it| it.dir.clone()));
+        let log = self
+            .log
+            .clone()
+            .or_else(|| config.evidence.as_ref().map(|it| it.dir.clone()));
         let log = log.ok_or_else(|| {
             Failure::Input(format!("name the evidence log, or set {}", Setting::EvidenceDir))
         })?;
@@ -149,7 +152,10 @@ impl ReplayArgs {
         })?;
         let absent = wanted.into_iter().flatten().find(|id| !found.contains(*id));
         match absent {
-            Some(id) => Err(Failure::Input(format!("`{}` has no evaluation `{id}`", log.display()))),
+            Some(id) => Err(Failure::Input(format!(
+                "`{}` has no evaluation `{id}`",
+                log.display()
+            ))),
             None => Ok(()),
         }
     }
@@ -179,7 +185,11 @@ impl ReplayArgs {
             threads,
             engine_fingerprint: evaluators.fingerprint().to_owned(),
         })?;
-        Ok(if self.check && !totals.proven() { Exit::Blocked } else { Exit::Done })
+        Ok(if self.check && !totals.proven() {
+            Exit::Blocked
+        } else {
+            Exit::Done
+        })
     }
 
     fn against(
@@ -228,7 +238,11 @@ impl ReplayArgs {
             show_changes(&report, &changes)?;
         }
         let proven = changed == 0 && (changes.unchanged > 0 || changes.records == 0);
-        Ok(if self.check && !proven { Exit::Blocked } else { Exit::Done })
+        Ok(if self.check && !proven {
+            Exit::Blocked
+        } else {
+            Exit::Done
+        })
     }
 }
 
@@ -285,7 +299,10 @@ impl Report {
 
     fn begin(&self) -> Result<(), Failure> {
         if self.json {
-            write!(io::stdout(), "{{\n  \"schema_version\": \"cavra.replay.v1\",\n  \"records\": [")?;
+            write!(
+                io::stdout(),
+                "{{\n  \"schema_version\": \"cavra.replay.v1\",\n  \"records\": ["
+            )?;
         }
         Ok(())
     }
@@ -344,14 +361,21 @@ impl Report {
         row("cannot", totals.cannot, "");
         row("fuel", totals.fuel_compared, "compared, with everything else");
         if totals.fuel_not_comparable > 0 {
-            row("", totals.fuel_not_comparable, "not comparable: counted by another engine");
+            row(
+                "",
+                totals.fuel_not_comparable,
+                "not comparable: counted by another engine",
+            );
         }
         if summary.unreadable > 0 {
             row("unreadable", summary.unreadable, "lines that are no entries");
         }
         let mut reasons = String::new();
         for (missing, count) in &self.missing {
-            reasons.push_str(&format!("\n  {count} cannot: {}", output::short(&missing.to_string(), 240)));
+            reasons.push_str(&format!(
+                "\n  {count} cannot: {}",
+                output::short(&missing.to_string(), 240)
+            ));
         }
         output::text(&format!(
             "{table}{reasons}\n{:.1} seconds, {:.0} records a second on {} threads",
@@ -387,7 +411,10 @@ fn line(it: &Replayed) -> String {
         }
         Finding::Cannot { missing } => {
             for missing in missing {
-                text.push_str(&format!("\n           {}", output::short(&missing.to_string(), 240)));
+                text.push_str(&format!(
+                    "\n           {}",
+                    output::short(&missing.to_string(), 240)
+                ));
             }
         }
     }
@@ -420,7 +447,11 @@ fn show_changes(it: &Against<'_>, changes: &Changes) -> Result<(), Failure> {
         it.records, it.unchanged, it.changed, it.cannot
     );
     for (obstacle, (count, example)) in &changes.missing {
-        text.push_str(&format!("\n  {count} {}: {}", obstacle.as_str(), output::short(example, 200)));
+        text.push_str(&format!(
+            "\n  {count} {}: {}",
+            obstacle.as_str(),
+            output::short(example, 200)
+        ));
     }
     if !it.changes.is_empty() {
         text.push_str(&format!("\n\n{table}"));

@@ -101,7 +101,8 @@ pub struct EvaluationRecord {
     pub settings: Settings,
     /// What judged.
     pub backends: Backends,
-    /// SHA-256 of the trust registry, in hex, where one is set and readable.
+    /// SHA-256 of the trust registry, in hex, where one is set; of the empty one, which the
+    /// reference then has, where it cannot be read.
     pub registry_sha256: Option<String>,
     /// SHA-256 of the governance documents, in hex, by their setting's flag; only in
     /// mode `promoted`.

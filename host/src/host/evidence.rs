@@ -116,7 +116,11 @@ impl Host {
 
 impl State {
     fn subject(&self, drawn_ids: Vec<String>) -> Subject {
-        let registry = self.registry.as_ref().and_then(|it| it.as_ref().ok());
+        // One that cannot be read vouches for nobody, and that is what was judged by.
+        let registry = self.registry.as_ref().and_then(|it| match it {
+            Ok(registry) => Some(hex(registry.digest())),
+            Err(_) => super::empty_registry().ok().map(|it| hex(it.digest())),
+        });
         let documents = if self.config.mode == Mode::Promoted {
             self.document_digests()
         } else {
@@ -125,7 +129,7 @@ impl State {
         Subject {
             drawn_ids,
             settings: Settings::of(&self.config),
-            registry_sha256: registry.map(|registry| hex(registry.digest())),
+            registry_sha256: registry,
             documents,
         }
     }

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::evaluators::{Evaluators, Parts, Role};
-use super::{Departure, Finding, Fuel, Missing, Obstacle, RecordedClock, RecordedIds, Replayed, Taken, departures};
+use super::{
+    Departure, Finding, Fuel, Missing, Obstacle, RecordedClock, RecordedIds, Replayed, Taken, departures,
+};
 use crate::backend::{Attempt, Backend, MissingBackend};
 use crate::evidence::{BackendRecord, DecisionRecord, EvaluationRecord, Subject};
 use crate::fault::{FallbackCode, Fault};
@@ -39,7 +41,10 @@ pub fn replay(evaluators: &Evaluators, record: &EvaluationRecord) -> Replayed {
 pub(super) fn request(record: &EvaluationRecord) -> Result<Request, Missing> {
     let missing = |obstacle, detail: String| Missing { obstacle, detail };
     let Some(fields) = record.request.as_ref().filter(|_| !record.masking.failed) else {
-        return Err(missing(Obstacle::NoRequest, "masking failed when it was recorded".to_owned()));
+        return Err(missing(
+            Obstacle::NoRequest,
+            "masking failed when it was recorded".to_owned(),
+        ));
     };
     if !record.masking.replayable {
         let masked = record.masking.masked.iter().map(|it| it.pointer.as_str());
@@ -201,7 +206,10 @@ impl Replay<'_> {
         let took = |what| self.taken.contains(&what);
         let incomplete = !self.missing.is_empty();
         if incomplete || !self.taken.is_empty() {
-            again.outcome.fallback_reason.clone_from(&old.outcome.fallback_reason);
+            again
+                .outcome
+                .fallback_reason
+                .clone_from(&old.outcome.fallback_reason);
         }
         if took(Taken::ReferenceFault) {
             again.backends.reference.clone_from(&old.backends.reference);
@@ -210,7 +218,10 @@ impl Replay<'_> {
             again.backends.fastpath.clone_from(&old.backends.fastpath);
         }
         let ran: Vec<&BackendRecord> = [
-            old.backends.reference.as_ref().filter(|_| !took(Taken::ReferenceFault)),
+            old.backends
+                .reference
+                .as_ref()
+                .filter(|_| !took(Taken::ReferenceFault)),
             old.backends
                 .fastpath
                 .as_ref()

@@ -186,10 +186,15 @@ impl Evaluators {
         let policy = self.policy(&parts.policy, &parts.pack).ok_or_else(|| {
             missing.push(Missing {
                 obstacle: role.policy(),
-                detail: format!("policy {} of pack `{}`; give it by --policies or --policy-dir", parts.policy, parts.pack),
+                detail: format!(
+                    "policy {} of pack `{}`; give it by --policies or --policy-dir",
+                    parts.policy, parts.pack
+                ),
             });
         });
-        let registry = self.registry(parts.registry.as_deref()).map_err(|it| missing.push(it));
+        let registry = self
+            .registry(parts.registry.as_deref())
+            .map_err(|it| missing.push(it));
         match (module, policy, registry) {
             (Ok(module), Ok(policy), Ok(registry)) => {
                 Ok(self.loader.evaluator(&module, &policy, registry.as_ref()))
@@ -209,7 +214,10 @@ impl Evaluators {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = modules.entry(key).or_insert_with(|| {
             let bytes = self.material.module(&parts.module).ok_or_else(|| {
-                told(role.module(), format!("module {}; give it by --modules", parts.module))
+                told(
+                    role.module(),
+                    format!("module {}; give it by --modules", parts.module),
+                )
             })?;
             let module = self.loader.module(parts.limits.into(), bytes);
             module.map_err(|e| told(Obstacle::Unusable, format!("module {}: {e}", parts.module)))

@@ -12,14 +12,11 @@ use std::sync::OnceLock;
 
 use crate::builtin;
 use crate::digest::{hex, sha256_hex};
-use crate::host::read_module;
+use crate::host::{empty_registry, read_module};
 use crate::policy::{Catalog, CompiledPolicy, MAX_COMPILED_BYTES, PackId, TrustRegistry};
 
 /// How deep folders are searched.
 const MAX_DEPTH: usize = 8;
-
-/// What a host judges MCP calls by whose registry cannot be read.
-const EMPTY_REGISTRY: &[u8] = br#"{"mcp_servers":[]}"#;
 
 /// A place that was named and cannot be searched.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +111,8 @@ impl Material {
 
     /// The trust registry with this digest (64 hex digits).
     pub fn registry(&self, digest: &str) -> Option<TrustRegistry> {
-        let empty = TrustRegistry::from_json(EMPTY_REGISTRY, "the empty registry").ok();
+        // What a host judges by whose registry cannot be read.
+        let empty = empty_registry().ok();
         let is_it = |registry: &TrustRegistry| hex(registry.digest()) == digest;
         empty.filter(is_it).or_else(|| {
             let path = self.documents().registries.get(digest)?;
@@ -224,7 +222,7 @@ mod tests {
         }
         assert_eq!(material.documents().policies.len(), 1);
         assert!(material.add_modules(&dir.path().join("absent")).is_err());
-        let empty = TrustRegistry::from_json(EMPTY_REGISTRY, "e").unwrap();
+        let empty = empty_registry().unwrap();
         assert!(material.registry(&hex(empty.digest())).is_some());
         assert!(material.registry(&"0".repeat(64)).is_none());
 

@@ -91,7 +91,10 @@ pub fn find(path: &Path, id: &str) -> Result<Option<EvaluationRecord>, EvidenceE
     for line in lines(path)? {
         let line = line?;
         // Most lines need no parsing to see that they are others.
-        let mentioned = line.bytes.windows(id.len().max(1)).any(|part| part == id.as_bytes());
+        let mentioned = line
+            .bytes
+            .windows(id.len().max(1))
+            .any(|part| part == id.as_bytes());
         if let Item::Record(record) = if mentioned { item(&line) } else { Item::Other }
             && record.evaluation_id == id
         {
