@@ -178,7 +178,9 @@ fn everything_that_a_replay_can_want_for_is_documented_in_the_words_of_the_code(
     let page = read("docs/replay.md");
     let table = page.split("| missing | meaning |").nth(1).unwrap();
     let table = table.lines().skip(2).take_while(|line| line.starts_with("| `"));
-    let rows = Obstacle::TABLE.iter().map(|(_, word, meaning)| format!("| `{word}` | {meaning} |"));
+    let rows = Obstacle::TABLE
+        .iter()
+        .map(|(_, word, meaning)| format!("| `{word}` | {meaning} |"));
     assert_eq!(table.collect::<Vec<_>>(), rows.collect::<Vec<_>>());
     for (obstacle, word, _) in Obstacle::TABLE {
         assert_eq!(serde_json::to_value(obstacle).unwrap(), *word);

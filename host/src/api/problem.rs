@@ -193,9 +193,7 @@ impl From<&HostError> for Problem {
             HostError::Engine(_)
             | HostError::Restart { .. }
             | HostError::Unusable { .. }
-            | HostError::Evidence(_) => {
-                Self::of(ProblemKind::Internal)
-            }
+            | HostError::Evidence(_) => Self::of(ProblemKind::Internal),
         }
     }
 }

@@ -37,7 +37,9 @@ fn path(name: &str) -> String {
 
 fn records() -> Vec<EvaluationRecord> {
     let entries = reader::entries(&folder().join("records.jsonl")).unwrap();
-    let records: Vec<_> = entries.map(|it| it.unwrap().evaluation().unwrap().clone()).collect();
+    let records: Vec<_> = entries
+        .map(|it| it.unwrap().evaluation().unwrap().clone())
+        .collect();
     assert_eq!(records.len(), RECORDS);
     records
 }
@@ -69,7 +71,13 @@ fn judge_again(record: &EvaluationRecord) -> (Request, Evaluation) {
 #[test]
 fn by_the_modules_that_they_name_they_are_never_different() {
     let log = folder().join("records.jsonl");
-    let flags = ["--all", "--policies", &path("policies"), "--registry-path", &path("registry.json")];
+    let flags = [
+        "--all",
+        "--policies",
+        &path("policies"),
+        "--registry-path",
+        &path("registry.json"),
+    ];
     let report = replay(&log, &flags).json();
     let records = report["records"].as_array().unwrap();
     assert_eq!(records.len(), RECORDS);
@@ -81,7 +89,10 @@ fn by_the_modules_that_they_name_they_are_never_different() {
         // Policies and registry lie beside the records: only modules may be missing.
         for missing in record["missing"].as_array().unwrap() {
             let obstacle = missing["obstacle"].as_str().unwrap();
-            assert!(["reference_module", "fastpath_module"].contains(&obstacle), "{record:#}");
+            assert!(
+                ["reference_module", "fastpath_module"].contains(&obstacle),
+                "{record:#}"
+            );
         }
     }
 }
@@ -92,7 +103,15 @@ fn both_evaluators_of_today_decide_as_recorded() {
     for module in ["builtin:reference", "builtin:fastpath"] {
         let policies = path("policies");
         let registry = path("registry.json");
-        let flags = ["--check", "--against", module, "--policies", &policies, "--registry-path", &registry];
+        let flags = [
+            "--check",
+            "--against",
+            module,
+            "--policies",
+            &policies,
+            "--registry-path",
+            &registry,
+        ];
         let output = replay(&log, &flags);
         let report = output.json();
         assert_eq!(output.code, Some(0), "{report:#}");
@@ -136,7 +155,10 @@ fn with_their_clock_and_ids_everything_that_was_decided_is_the_same() {
             }
         }
         // And once more: nothing of it is chance.
-        assert_eq!(judge_again(&record).1.effective_decision, answer.effective_decision);
+        assert_eq!(
+            judge_again(&record).1.effective_decision,
+            answer.effective_decision
+        );
     }
     // Where the guests are other bytes, the fuel is held to what is recorded anew, below.
     println!("fuel compared of {exact} evaluations by the recorded modules");
@@ -146,14 +168,26 @@ fn with_their_clock_and_ids_everything_that_was_decided_is_the_same() {
 fn recorded_anew_they_are_identical_fuel_included() {
     let place = Place::new();
     let text = std::fs::read_to_string(folder().join("requests.jsonl")).unwrap();
-    let requests: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let requests: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let (packs, registry) = (path("packs"), path("registry.json"));
     for mode in ["enforce", "shadow", "disabled"] {
         let mut flags = integration_tests::fast_path(mode, "builtin:fastpath").to_vec();
         flags.extend(["--policy-dir", &packs, "--registry-path", &registry]);
         place.judge(&flags, &requests);
     }
-    let output = replay(&place.dir(), &["--check", "--policies", &path("policies"), "--registry-path", &registry]);
+    let output = replay(
+        &place.dir(),
+        &[
+            "--check",
+            "--policies",
+            &path("policies"),
+            "--registry-path",
+            &registry,
+        ],
+    );
     let report = output.json();
     assert_eq!(output.code, Some(0), "{report:#}");
     assert_eq!(report["summary"]["identical"], RECORDS, "{report:#}");
@@ -161,7 +195,9 @@ fn recorded_anew_they_are_identical_fuel_included() {
     // What is decided anew is what was decided then.
     let decided = |records: Vec<EvaluationRecord>| -> Vec<_> {
         let decisions = records.into_iter().map(|it| it.outcome.effective_decision);
-        decisions.map(|it| (it.target, it.decision, it.rule_id, it.severity, it.reason)).collect()
+        decisions
+            .map(|it| (it.target, it.decision, it.rule_id, it.severity, it.reason))
+            .collect()
     };
     assert_eq!(decided(place.records()), decided(records()));
 }

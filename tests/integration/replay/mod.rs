@@ -15,7 +15,9 @@ use crate::evidence::Place;
 /// A day of a coding agent.
 fn session() -> Vec<Value> {
     let text = fs::read_to_string(root().join("examples/agent-session.jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn misbehaving_folder() -> PathBuf {
@@ -24,7 +26,11 @@ fn misbehaving_folder() -> PathBuf {
 
 /// `cavra replay LOG --json`, with more flags.
 fn replay(log: &Path, flags: &[&str]) -> Output {
-    cavra(["replay"]).args([log.as_os_str()]).args(["--json"]).args(flags).run()
+    cavra(["replay"])
+        .args([log.as_os_str()])
+        .args(["--json"])
+        .args(flags)
+        .run()
 }
 
 /// The log's lines, each changed, as a file of its own.
@@ -59,15 +65,27 @@ fn what_the_command_line_and_the_service_recorded_is_the_same_to_the_byte() {
     judge(&fast_path("promoted", "builtin:fastpath"), few);
     judge(&fast_path("enforce", "/nonexistent.wasm"), few);
     judge(
-        &["--mode", "enforce", "--runtime-path", "builtin:fastpath", "--policy-path", "/nonexistent"],
+        &[
+            "--mode",
+            "enforce",
+            "--runtime-path",
+            "builtin:fastpath",
+            "--policy-path",
+            "/nonexistent",
+        ],
         few,
     );
     // A registry that cannot be read vouches for nobody, then as now.
     let broken = place.path("broken.json");
     fs::write(&broken, "{").unwrap();
-    let call = json!({"action_type": "mcp_tool_call", "target": "example-mcp", "tool": "read", "n": [1, 2.5]});
+    let call =
+        json!({"action_type": "mcp_tool_call", "target": "example-mcp", "tool": "read", "n": [1, 2.5]});
     judge(&["--registry-path", broken.to_str().unwrap()], &[call]);
-    let service = Service::ready(place.cavra(&["serve"]).args(fast_path("enforce", "builtin:fastpath")));
+    let service = Service::ready(
+        place
+            .cavra(&["serve"])
+            .args(fast_path("enforce", "builtin:fastpath")),
+    );
     for request in &session {
         assert_eq!(service.evaluate(request).status, 200);
         recorded += 1;
@@ -87,7 +105,10 @@ fn what_the_command_line_and_the_service_recorded_is_the_same_to_the_byte() {
 
     let told = cavra(["replay".as_ref(), place.dir().as_os_str()]).run();
     assert_eq!(told.code, Some(0));
-    assert!(told.stdout.contains("identical") && told.stdout.contains("records a second"), "{told:?}");
+    assert!(
+        told.stdout.contains("identical") && told.stdout.contains("records a second"),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -119,7 +140,10 @@ fn whatever_went_wrong_goes_wrong_again() {
     assert_eq!(judge("spin_in_evaluate", &late), "timeout_wall_clock");
 
     let modules = misbehaving_folder();
-    let output = replay(&place.dir(), &["--check", "--all", "--modules", modules.to_str().unwrap()]);
+    let output = replay(
+        &place.dir(),
+        &["--check", "--all", "--modules", modules.to_str().unwrap()],
+    );
     let report = output.json();
     assert_eq!(output.code, Some(0), "{report:#}");
     assert_eq!(report["summary"]["identical"], guests.len() + 1);
@@ -165,7 +189,10 @@ fn what_was_changed_in_a_record_is_told_to_the_byte() {
     let record = differs("fuel", &fuel);
     assert_eq!(record["fields"][0]["field"], "/backends/reference/fuel_used");
     let record = differs("id", &|event| event["drawn_ids"][2] = "0".repeat(32).into());
-    assert_eq!(record["fields"][0]["field"], "/outcome/python_decision/decision_id");
+    assert_eq!(
+        record["fields"][0]["field"],
+        "/outcome/python_decision/decision_id"
+    );
 
     // On another engine the same takes another amount, and the decisions still are the same.
     let path = changed(&place, "engine", |event| {
@@ -215,7 +242,10 @@ fn what_is_missing_is_named() {
         assert_eq!(output.code, Some(0), "{}", output.stdout);
     }
     let with = ["--registry-path", registry];
-    for (field, obstacle) in [("module_sha256", "reference_module"), ("policy_sha256", "reference_policy")] {
+    for (field, obstacle) in [
+        ("module_sha256", "reference_module"),
+        ("policy_sha256", "reference_policy"),
+    ] {
         let path = changed(&place, field, |event| {
             event["backends"]["reference"][field] = "ab".repeat(32).into();
         });
@@ -268,13 +298,20 @@ fn what_another_module_would_have_decided_is_told_by_rule() {
     assert_eq!(changes.len(), 1, "{report:#}");
     let change = &changes[0];
     assert_eq!(change["from"]["decision"], "block");
-    assert_eq!(change["from"]["rule_id"], "git.protected_branch.block_direct_push");
+    assert_eq!(
+        change["from"]["rule_id"],
+        "git.protected_branch.block_direct_push"
+    );
     assert_eq!(change["to"]["decision"], "allow");
     let changed = report["changed"].as_u64().unwrap();
     assert_eq!(change["count"], changed);
     assert!(changed > 0);
     assert_eq!(report["unchanged"], session.len() as u64 - changed);
-    let ids: Vec<String> = place.records().iter().map(|it| it.evaluation_id.clone()).collect();
+    let ids: Vec<String> = place
+        .records()
+        .iter()
+        .map(|it| it.evaluation_id.clone())
+        .collect();
     let example = change["examples"][0]["evaluation_id"].as_str().unwrap();
     assert!(ids.iter().any(|id| id == example));
 
@@ -282,12 +319,25 @@ fn what_another_module_would_have_decided_is_told_by_rule() {
     assert_eq!(output.code, Some(0), "{}", output.stdout);
     assert_eq!(output.json()["unchanged"], session.len());
     // One that gives no decision is told by its fault.
-    let output = replay(&place.dir(), &["--against", misbehaving("abort").to_str().unwrap()]);
+    let output = replay(
+        &place.dir(),
+        &["--against", misbehaving("abort").to_str().unwrap()],
+    );
     for change in output.json()["changes"].as_array().unwrap() {
         assert_eq!(change["to"]["decision"], "trap");
     }
-    let told = cavra(["replay".as_ref(), place.dir().as_os_str(), "--against".as_ref(), other.as_os_str()]).run();
-    assert!(told.stdout.contains("git.protected_branch.block_direct_push"), "{}", told.stdout);
+    let told = cavra([
+        "replay".as_ref(),
+        place.dir().as_os_str(),
+        "--against".as_ref(),
+        other.as_os_str(),
+    ])
+    .run();
+    assert!(
+        told.stdout.contains("git.protected_branch.block_direct_push"),
+        "{}",
+        told.stdout
+    );
     let output = replay(&place.dir(), &["--against", "builtin:nothing"]);
     assert_eq!(output.code, Some(3));
 }

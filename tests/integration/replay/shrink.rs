@@ -23,7 +23,10 @@ fn forced() -> Value {
 fn a_recorded_disagreement_becomes_a_smallest_test_case() {
     let place = Place::new();
     let module = misbehaving("forget_force");
-    let requests = [forced(), json!({"action_type": "read_file", "target": "README.md"})];
+    let requests = [
+        forced(),
+        json!({"action_type": "read_file", "target": "README.md"}),
+    ];
     place.judge(&fast_path("enforce", module.to_str().unwrap()), &requests);
     let records = place.records();
     assert_eq!(records[0].outcome.parity_match, Some(false));
@@ -31,13 +34,19 @@ fn a_recorded_disagreement_becomes_a_smallest_test_case() {
     let out = place.path("a case");
     let shrink = |id: &str| {
         let output = place.cavra(&["parity", "shrink", id, "--json", "--modules"]);
-        output.args([&modules]).args(["--out".as_ref(), out.as_os_str()]).run()
+        output
+            .args([&modules])
+            .args(["--out".as_ref(), out.as_os_str()])
+            .run()
     };
     let output = shrink(&records[0].evaluation_id);
     assert_eq!(output.code, Some(0), "{output:?}");
     let told = output.json();
     assert_eq!(told["minimal"], true);
-    assert_eq!(told["request"], json!({"action_type": "execute_command", "target": "push--force"}));
+    assert_eq!(
+        told["request"],
+        json!({"action_type": "execute_command", "target": "push--force"})
+    );
     assert_eq!(told["pack"]["commands"], json!({"block": ["push*"]}));
     assert!(told["bytes_after"].as_u64() < told["bytes_before"].as_u64());
 
@@ -52,7 +61,11 @@ fn a_recorded_disagreement_becomes_a_smallest_test_case() {
         let text: Vec<char> = whole.pointer(at).unwrap().as_str().unwrap().chars().collect();
         for skipped in 0..text.len() {
             let mut less = whole.clone();
-            let rest = text.iter().enumerate().filter(|(i, _)| *i != skipped).map(|it| it.1);
+            let rest = text
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| *i != skipped)
+                .map(|it| it.1);
             *less.pointer_mut(at).unwrap() = rest.collect::<String>().into();
             let judged = court.judge(&Subject(less)).and_then(|it| it.disagreement());
             assert_ne!(judged, same, "{at} without character {skipped}");
@@ -60,17 +73,30 @@ fn a_recorded_disagreement_becomes_a_smallest_test_case() {
     }
 
     // The command that was printed shows it, and the pack's test passes where the bug is not.
-    let command = told["command"].as_str().unwrap().replacen("cavra ", "\"$CAVRA\" ", 1);
+    let command = told["command"]
+        .as_str()
+        .unwrap()
+        .replacen("cavra ", "\"$CAVRA\" ", 1);
     let mut shell = std::process::Command::new("sh");
-    shell.arg("-c").arg(&command).env("CAVRA", integration_tests::binary()).env("CAVRA_CACHE_DIR", "off");
+    shell
+        .arg("-c")
+        .arg(&command)
+        .env("CAVRA", integration_tests::binary())
+        .env("CAVRA_CACHE_DIR", "off");
     let shown = shell.output().unwrap();
     let answer: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!(answer["parity_match"], false, "{command}");
     assert_eq!(answer["python_decision"]["decision"], "block");
     assert_eq!(answer["go_decision"]["decision"], "allow");
-    let tested = cavra(["policy", "test", "shrunk", "--json", "--policy-dir"]).args([&out]).run();
+    let tested = cavra(["policy", "test", "shrunk", "--json", "--policy-dir"])
+        .args([&out])
+        .run();
     assert_eq!(tested.code, Some(0), "{tested:?}");
-    assert!(tested.stdout.contains("the evaluators agree on a shrunk request"), "{}", tested.stdout);
+    assert!(
+        tested.stdout.contains("the evaluators agree on a shrunk request"),
+        "{}",
+        tested.stdout
+    );
 
     // What is there is not written over, and where there is no disagreement nothing is written.
     let output = shrink(&records[0].evaluation_id);
@@ -86,9 +112,12 @@ fn a_recorded_disagreement_becomes_a_smallest_test_case() {
 fn a_record_in_a_file_is_shrunk_against_any_module() {
     let place = Place::new();
     // Recorded where the two agreed; the flag names a module that does not.
-    place.judge(&fast_path("enforce", "builtin:fastpath"), &[json!({
-        "action_type": "git_operation", "operation": "push", "target": "main", "actor": "sam",
-    })]);
+    place.judge(
+        &fast_path("enforce", "builtin:fastpath"),
+        &[json!({
+            "action_type": "git_operation", "operation": "push", "target": "main", "actor": "sam",
+        })],
+    );
     let file = place.path("record.json");
     std::fs::write(&file, serde_json::to_string_pretty(&place.records()[0]).unwrap()).unwrap();
     let out = place.path("case");
@@ -98,7 +127,10 @@ fn a_record_in_a_file_is_shrunk_against_any_module() {
         .run();
     assert_eq!(output.code, Some(0), "{output:?}");
     let told = output.json();
-    assert!(told["disagreement"].as_str().unwrap().starts_with("severity"), "{told:#}");
+    assert!(
+        told["disagreement"].as_str().unwrap().starts_with("severity"),
+        "{told:#}"
+    );
     assert_eq!(told["request"].get("actor"), None);
     assert!(out.join("shrunk/policy.yaml").is_file());
     assert!(out.join("request.json").is_file());
