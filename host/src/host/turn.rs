@@ -45,8 +45,8 @@ impl Host {
         let state = self.state.load_full();
         let pack = state.pack(&request.policy_pack)?;
         let stamps = Stamps::draw(&*self.base.clock, &*self.base.ids);
-        let drawn = self.base.evidence.is_some().then(|| stamps.drawn());
         let stamps = stamps.correlated(request.correlation.as_ref());
+        let drawn = self.base.evidence.is_some().then(|| stamps.drawn());
         let rollback = self.base.rollback.get();
         let mode = match rollback {
             Some(_) => Mode::Disabled,

@@ -80,15 +80,16 @@ impl Stamps {
         self
     }
 
-    /// What the source of ids gave, in the order of drawing. Asked before the first
-    /// decision is issued.
+    /// The ids in the order of drawing, without their prefixes; a correlation that the
+    /// caller brought as it was brought. Asked before the first decision is issued.
     pub fn drawn(&self) -> Vec<String> {
-        let ids = [self.evaluation_id.as_str(), &self.correlation_id];
-        let ids = ids
-            .into_iter()
-            .chain(self.decision_ids.as_slice().iter().map(String::as_str));
-        ids.map(|id| id.split_once('_').map_or(id, |(_, drawn)| drawn).to_owned())
-            .collect()
+        let bare = |id: &str, prefix| id.strip_prefix(prefix).unwrap_or(id).to_owned();
+        let mut drawn = vec![
+            bare(&self.evaluation_id, "eval_"),
+            bare(&self.correlation_id, "corr_"),
+        ];
+        drawn.extend(self.decision_ids.as_slice().iter().map(|id| bare(id, "dec_")));
+        drawn
     }
 
     /// Issues a decision under the next stamp. No evaluation has more than two.
