@@ -92,7 +92,7 @@ mod tests {
         let pack = json!({"metadata": {"id": "a"}, "commands": {"block": ["rm -rf *", "a: b"], "allow": []}, "n": 1});
         assert_eq!(
             document(&pack),
-            "commands:\n  allow: []\n  block:\n    - \"rm -rf *\"\n    - \"a: b\"\nmetadata:\n  id: \"a\"\nn: 1\n"
+            "commands:\n  allow: []\n  block:\n    - \"rm -rf *\"\n    - \"a: b\"\nmetadata:\n  id: \"a\"\n\"n\": 1\n"
         );
     }
 

@@ -14,34 +14,34 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A directory with a log and its key.
-pub struct Place {
+pub(crate) struct Place {
     root: TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             root: TempDir::new().unwrap(),
         }
     }
 
-    pub fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         self.root.path().join("log")
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
     /// A command that knows the log.
-    pub fn cavra(&self, args: &[&str]) -> Cavra {
+    pub(crate) fn cavra(&self, args: &[&str]) -> Cavra {
         cavra(args)
             .env("CAVRA_EVIDENCE_DIR", self.dir())
             .env("CAVRA_EVIDENCE_KEY", self.path("key"))
     }
 
     /// Judges these requests.
-    pub fn judge(&self, flags: &[&str], requests: &[Value]) -> Output {
+    pub(crate) fn judge(&self, flags: &[&str], requests: &[Value]) -> Output {
         let input: String = requests.iter().map(|it| format!("{it}\n")).collect();
         let output = self
             .cavra(&["evaluate", "-"])
@@ -52,7 +52,7 @@ impl Place {
     }
 
     /// What `cavra evidence verify` finds.
-    pub fn verify(&self, flags: &[&str]) -> Value {
+    pub(crate) fn verify(&self, flags: &[&str]) -> Value {
         let output = self.cavra(&["evidence", "verify", "--json"]).args(flags).run();
         let found = output.json();
         let expected = if found["verified"] == true { 0 } else { 1 };
@@ -60,26 +60,26 @@ impl Place {
         found
     }
 
-    pub fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         reader::entries(&self.dir())
             .unwrap()
             .map(Result::unwrap)
             .collect()
     }
 
-    pub fn records(&self) -> Vec<EvaluationRecord> {
+    pub(crate) fn records(&self) -> Vec<EvaluationRecord> {
         let entries = self.entries().into_iter();
         entries.filter_map(|it| it.evaluation().cloned()).collect()
     }
 
-    pub fn segments(&self) -> Vec<PathBuf> {
+    pub(crate) fn segments(&self) -> Vec<PathBuf> {
         let segments = reader::segments(&self.dir()).unwrap();
         segments.into_iter().map(|it| it.path).collect()
     }
 }
 
 /// So many different requests.
-pub fn requests(count: usize) -> Vec<Value> {
+pub(crate) fn requests(count: usize) -> Vec<Value> {
     let request = |i: usize| match i % 3 {
         0 => json!({"action_type": "read_file", "target": format!("src/file-{i}.rs"), "session_id": "first"}),
         1 => json!({"action_type": "execute_command", "target": format!("terraform apply -target=m{i}")}),
@@ -88,7 +88,7 @@ pub fn requests(count: usize) -> Vec<Value> {
     (0..count).map(request).collect()
 }
 
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
