@@ -254,7 +254,8 @@ impl Replay<'_> {
         let finding = if !fields.is_empty() {
             Finding::Differs { fields }
         } else if !missing.is_empty() {
-            Finding::Cannot { missing }
+            // The rest of it proves nothing of the fuel.
+            return (Finding::Cannot { missing }, Fuel::None);
         } else {
             Finding::Identical
         };
