@@ -28,6 +28,10 @@ pub fn lines(
     let segments = if path.is_dir() {
         reader::segments(path)?
     } else {
+        fs::metadata(path).map_err(|error| EvidenceError::Io {
+            path: path.to_owned(),
+            error,
+        })?;
         if let Some(line) = whole(path) {
             return Ok(Box::new(std::iter::once(Ok(line))));
         }

@@ -8,9 +8,10 @@
 //! recorded anew is the same in everything, fuel included.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cavra::cache::Cache;
 use cavra::config::{Config, Setting};
 use cavra::evidence::{EvaluationRecord, Subject, reader};
 use cavra::host::{Host, Surroundings};
@@ -46,7 +47,7 @@ fn records() -> Vec<EvaluationRecord> {
 
 /// The request of a record, judged as it was then: by the modules of today at the time
 /// and under the ids of the record.
-fn judge_again(record: &EvaluationRecord) -> (Request, Evaluation) {
+fn judge_again(record: &EvaluationRecord, scratch: &Path) -> (Request, Evaluation) {
     let flags = BTreeMap::from([
         (Setting::Mode, record.mode.as_str().to_owned()),
         (Setting::RuntimePath, "builtin:fastpath".to_owned()),
@@ -58,7 +59,8 @@ fn judge_again(record: &EvaluationRecord) -> (Request, Evaluation) {
         clock: Arc::new(RecordedClock(record.time.parse().unwrap())),
         ids: Arc::new(RecordedIds::new(record.drawn_ids.iter().map(String::as_str))),
         allocation: Allocation::OnDemand,
-        cache: None,
+        // Compiled once for all of them.
+        cache: Some(Cache::open(&scratch.join("cache"), &scratch.join("key")).unwrap()),
         evidence: None,
         supervisor: integration_tests::binary(),
     };
@@ -122,6 +124,8 @@ fn both_evaluators_of_today_decide_as_recorded() {
 
 #[test]
 fn with_their_clock_and_ids_everything_that_was_decided_is_the_same() {
+    let scratch = tempfile::tempdir().unwrap();
+    let judge_again = |record: &EvaluationRecord| judge_again(record, scratch.path());
     let mut exact = 0;
     for record in records() {
         let (request, answer) = judge_again(&record);

@@ -217,7 +217,7 @@ fn what_is_missing_is_named() {
     let place = Place::new();
     let secret = json!({"action_type": "execute_command", "target": "deploy --password hunter2-x91"});
     place.judge(&[], &[secret]);
-    let path = changed(&place, "log", |_| {});
+    let path = changed(&place, "masked", |_| {});
     let cannot = |path: &Path, flags: &[&str], obstacle: &str| {
         let output = replay(path, flags);
         let report = output.json();
