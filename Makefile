@@ -3,6 +3,7 @@
 #   make run    build, then watch an agent's day being judged
 #   make test   build, then run every test
 #   make bench  build, then measure, into docs/performance.md
+#   make serve  build, then serve on 127.0.0.1:8000
 
 MODULES := target/modules/misbehaving
 CAVRA := dist/bin/cavra
@@ -11,7 +12,7 @@ CARGO_DENY_VERSION := 0.20.2
 # the benchmark, with all that it compares with, only for its own target.
 NATIVE := --workspace --exclude test-guests --exclude bench
 
-.PHONY: setup modules build run test test-long bench lint fmt clean
+.PHONY: setup modules build run serve test test-long fuzz-api bench lint fmt clean
 
 # What builds the guests, installed where it is missing.
 setup:
@@ -29,6 +30,11 @@ build: modules
 run: build
 	@$(CAVRA) tour --misbehaving $(MODULES)
 
+# The HTTP service, until it is told to stop (ADDR=…).
+serve: build
+	@$(CAVRA) serve --addr $(or $(ADDR),127.0.0.1:8000) \
+		--mode enforce --runtime-path builtin:fastpath --policy-path auto
+
 test: build
 	@scripts/valgrind.sh
 	cargo test --locked --release $(NATIVE)
@@ -36,6 +42,10 @@ test: build
 # The property tests at length: millions of generated cases (CASES=…).
 test-long: build
 	CAVRA_PROPERTY_CASES=$(or $(CASES),2000000) cargo test --locked --release -p integration-tests parity:: -- --nocapture
+
+# The service against its OpenAPI document: thousands of generated requests (REQUESTS=…).
+fuzz-api: build
+	@scripts/schemathesis.sh $(or $(REQUESTS),5000)
 
 # What decisions cost beside what they are compared with, in one run.
 bench: build

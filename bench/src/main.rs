@@ -4,6 +4,7 @@
 mod child;
 mod contenders;
 mod generate;
+mod loopback;
 mod machine;
 mod measure;
 mod packs;
@@ -55,6 +56,12 @@ enum Child {
         /// How many of the packs
         count: usize,
     },
+    /// Serves answers that are not judged
+    #[command(hide = true)]
+    Bare {
+        /// The policy directory
+        policies: PathBuf,
+    },
 }
 
 /// What every section is given.
@@ -87,8 +94,10 @@ impl Context {
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
-    if let Some(Child::Load { policies, count }) = cli.child {
-        return child::load(&policies, count);
+    match cli.child {
+        Some(Child::Load { policies, count }) => return child::load(&policies, count),
+        Some(Child::Bare { policies }) => return loopback::bare::serve(&policies),
+        None => {}
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let cavra = root.join("dist/bin/cavra");

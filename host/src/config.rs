@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -102,7 +103,35 @@ settings! {
         "Where compiled modules and baked policies are kept for the next process: a directory, `auto` (the user's cache directory), or `off`.";
     CacheKey "CAVRA_CACHE_KEY" "cache-key" "FILE" "auto"
         "The key that what is in the cache is authenticated with, made when it is missing: a file, or `auto` (in the user's state directory).";
+    Addr "CAVRA_ADDR" "addr" "ADDR" "127.0.0.1:8000"
+        "`cavra serve`: the address and port to listen on; port 0 takes a free one.";
+    Workers "CAVRA_WORKERS" "workers" "COUNT" "auto"
+        "`cavra serve`: how many evaluations by the fast path run at once, beside as many threads for the reference; `auto`: one for each processor.";
+    QueueLength "CAVRA_QUEUE_LENGTH" "queue-length" "COUNT" "1024"
+        "`cavra serve`: how many requests wait for a thread (more are refused), and how many evaluations wait for the fast path (more are decided by the reference alone).";
+    MaxConnections "CAVRA_MAX_CONNECTIONS" "max-connections" "COUNT" "512"
+        "`cavra serve`: how many connections are open at once; more wait until one is closed.";
+    DrainSeconds "CAVRA_DRAIN_SECONDS" "drain-seconds" "SECONDS" "10"
+        "`cavra serve`: how long requests in flight may take after the service was told to stop, in seconds.";
 }
+
+impl Setting {
+    /// Whether only `cavra serve` has it.
+    pub fn is_of_service(self) -> bool {
+        SERVICE.contains(&self)
+    }
+}
+
+const SERVICE: [Setting; 5] = [
+    Setting::Addr,
+    Setting::Workers,
+    Setting::QueueLength,
+    Setting::MaxConnections,
+    Setting::DrainSeconds,
+];
+
+/// Where `cavra serve` listens by default.
+const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,6 +206,23 @@ pub struct Config {
     pub drill_max_age_days: f64,
     /// How many days ahead the next drill counts as due soon.
     pub drill_due_soon_days: f64,
+    /// What only the service has.
+    pub service: ServiceConfig,
+}
+
+/// The settings of `cavra serve`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceConfig {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// How many evaluations by the fast path run at once; none: one for each processor.
+    pub workers: Option<NonZeroU64>,
+    /// How many requests wait for a thread.
+    pub queue_length: u64,
+    /// How many connections are open at once.
+    pub max_connections: u64,
+    /// How long requests in flight may take at the end.
+    pub drain: Duration,
 }
 
 impl Config {
@@ -203,8 +249,7 @@ impl Config {
             limits: Limits {
                 evaluate_fuel: read.count(Setting::EvaluateFuel),
                 load_fuel: read.count(Setting::LoadFuel),
-                wall_clock: Duration::try_from_secs_f64(read.positive(Setting::TimeoutSeconds))
-                    .unwrap_or(Duration::MAX),
+                wall_clock: read.seconds(Setting::TimeoutSeconds),
                 memory_bytes: read.count(Setting::MemoryBytes),
             },
             cache_dir: read.text(Setting::CacheDir),
@@ -215,6 +260,13 @@ impl Config {
                 .collect(),
             drill_max_age_days: read.positive(Setting::RollbackDrillMaxAgeDays),
             drill_due_soon_days: read.positive(Setting::RollbackDrillDueSoonDays),
+            service: ServiceConfig {
+                addr: read.addr(Setting::Addr),
+                workers: read.automatic(Setting::Workers),
+                queue_length: read.count(Setting::QueueLength),
+                max_connections: read.count(Setting::MaxConnections),
+                drain: read.seconds(Setting::DrainSeconds),
+            },
         };
         if read.faults.is_empty() {
             Ok(config)
@@ -293,6 +345,28 @@ impl Reader<'_> {
         self.parsed(setting, |text| match text.trim().parse::<f64>() {
             Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
             _ => Err("it must be a finite number greater than 0".to_owned()),
+        })
+    }
+
+    fn seconds(&mut self, setting: Setting) -> Duration {
+        Duration::try_from_secs_f64(self.positive(setting)).unwrap_or(Duration::MAX)
+    }
+
+    fn addr(&mut self, setting: Setting) -> SocketAddr {
+        let given = self.parsed(setting, |text| match text.trim().parse::<SocketAddr>() {
+            Ok(addr) => Ok(Some(addr)),
+            Err(_) => Err("it must be an IP address and a port such as 127.0.0.1:8000".to_owned()),
+        });
+        given.unwrap_or(DEFAULT_ADDR)
+    }
+
+    fn automatic(&mut self, setting: Setting) -> Option<NonZeroU64> {
+        self.parsed(setting, |text| match text.trim() {
+            "auto" => Ok(None),
+            text => match text.parse() {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err("it must be a whole number greater than 0, or `auto`".to_owned()),
+            },
         })
     }
 

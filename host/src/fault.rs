@@ -10,7 +10,7 @@ use serde::Serialize;
 macro_rules! fallback_codes {
     ($($variant:ident $word:literal $meaning:literal,)*) => {
         /// Why the fast path's answer was not used.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum FallbackCode {
             $(#[doc = $meaning] $variant,)*
@@ -39,7 +39,7 @@ fallback_codes! {
     MissingRuntime "missing_runtime" "There is no usable module: no file, unreadable, not a component, another world or version, a refused import, or it failed to compile, instantiate or load.",
     MissingPolicy "missing_policy" "There is no usable compiled policy for the pack, or the trust registry is unusable.",
     TimeoutFuel "timeout_fuel" "The evaluation used up its fuel.",
-    TimeoutWallClock "timeout_wall_clock" "The evaluation passed its wall-clock deadline.",
+    TimeoutWallClock "timeout_wall_clock" "The evaluation passed its wall-clock deadline; in the service, waiting for its turn counts.",
     MemoryLimit "memory_limit" "The instance wanted more linear memory than it may have.",
     Trap "trap" "The module trapped.",
     OutputInvalid "output_invalid" "The answer is outside the contract, or about another action, target or pack than was asked.",
@@ -74,6 +74,16 @@ pub enum Fault {
         /// The time it had, in milliseconds.
         limit_ms: u64,
     },
+    /// The fast path was not asked: its turn would not have come before the deadline.
+    #[error(
+        "the evaluation could not have its turn within {limit_ms} ms; {ahead} others were running or waiting"
+    )]
+    NoTurn {
+        /// The time it had, in milliseconds.
+        limit_ms: u64,
+        /// How many others were running or waiting.
+        ahead: usize,
+    },
     /// More linear memory was wanted than all memories of an instance may have together.
     #[error("the module wanted {wanted} bytes of memory; it may have {limit}")]
     MemoryLimit {
@@ -100,7 +110,7 @@ impl Fault {
             Self::MissingRuntime(_) => FallbackCode::MissingRuntime,
             Self::MissingPolicy(_) => FallbackCode::MissingPolicy,
             Self::OutOfFuel { .. } => FallbackCode::TimeoutFuel,
-            Self::WallClock { .. } => FallbackCode::TimeoutWallClock,
+            Self::WallClock { .. } | Self::NoTurn { .. } => FallbackCode::TimeoutWallClock,
             Self::MemoryLimit { .. } => FallbackCode::MemoryLimit,
             Self::Trap(_) => FallbackCode::Trap,
             Self::OutputInvalid(_) => FallbackCode::OutputInvalid,

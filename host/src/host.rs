@@ -1,13 +1,24 @@
 //! The host: settings, packs, modules and gates brought together.
 
+mod files;
+mod governance;
+mod probe;
+mod turn;
+mod watch;
+
+pub use probe::{Probe, ProbeError};
+pub use turn::{Begun, OpenEvaluation, Turn};
+pub use watch::{WatchError, Watcher};
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
-use serde_json::Value;
 
-use crate::backend::{Attempt, Backend, MissingBackend, NativeLimits, NativeRuntime};
+use self::files::Files;
+use self::governance::Governance;
+use crate::backend::{Backend, MissingBackend, NativeLimits, NativeRuntime};
 use crate::builtin;
 use crate::cache::Cache;
 use crate::clock::{Clock, IdSource};
@@ -16,7 +27,7 @@ use crate::digest::hex;
 use crate::fault::Fault;
 use crate::gates::{ReadinessReport, ReadinessSubject};
 use crate::model::{DEFAULT_POLICY_PACK, Request};
-use crate::pilot::{self, Evaluation, Gates, Stamps};
+use crate::pilot::Evaluation;
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicyError, PolicySource, TrustRegistry};
 use crate::sandbox::{Allocation, EngineError, Loader, MAX_MODULE_BYTES, Module, is_wasm};
 
@@ -72,6 +83,8 @@ pub struct Host {
     base: Arc<Base>,
     memory_bytes: u64,
     state: ArcSwap<State>,
+    /// Held while the state is being replaced, so that no change is lost.
+    changing: Mutex<()>,
 }
 
 /// What stays when settings change.
@@ -92,6 +105,10 @@ struct State {
     reference: OnceLock<Result<Module, Fault>>,
     runtime: OnceLock<Result<Runtime, Fault>>,
     readiness: OnceLock<Arc<ReadinessReport>>,
+    /// Documents and reports.
+    governance: Governance,
+    /// The files of modules and policies as they were before anything was read.
+    code: Files,
     packs: ArcSwap<BTreeMap<String, Arc<Pack>>>,
     /// Held while a pack is being loaded, so that it is loaded once.
     loading: Mutex<()>,
@@ -128,6 +145,7 @@ impl Host {
         Ok(Self {
             memory_bytes,
             state: ArcSwap::from_pointee(State::new(Arc::clone(&base), config)?),
+            changing: Mutex::default(),
             base,
         })
     }
@@ -138,21 +156,13 @@ impl Host {
     /// When no pack has the id that the request names, or the pack is unusable.
     /// Whatever goes wrong after that is in the answer.
     pub fn evaluate(&self, request: &Request) -> Result<Evaluation, HostError> {
-        let state = self.state.load();
-        let pack = state.pack(&request.policy_pack)?;
-        let fast_path = FastPath {
-            state: &state,
-            pack: &pack,
-        };
-        let stamps = Stamps::draw(&*self.base.clock, &*self.base.ids);
-        Ok(pilot::evaluate(
-            state.config.mode,
-            &*pack.reference,
-            &fast_path,
-            &**state,
-            request,
-            stamps,
-        ))
+        Ok(match self.begin(request)? {
+            Begun::Decided(answer) => answer,
+            Begun::Open(open) => {
+                let attempt = open.turn().run(request);
+                open.conclude(request, attempt)
+            }
+        })
     }
 
     /// Reads modules, policies and the registry anew, under new settings.
@@ -165,20 +175,31 @@ impl Host {
     /// When the policy directory or a pack that was in use is unusable, or the limit
     /// of memory grows, for which the instances have no room. The old state stays.
     pub fn reload(&self, config: Config) -> Result<(), HostError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.replace(config)
+    }
+
+    /// Makes a new state beside the old and swaps it in, while nobody else does.
+    fn replace(&self, config: Config) -> Result<(), HostError> {
         let wanted = config.reference_limits().memory_bytes;
         if wanted > self.memory_bytes {
             let was = self.memory_bytes;
             return Err(HostError::Restart { was, wanted });
         }
         let next = State::new(Arc::clone(&self.base), config)?;
-        for pack in self.state.load().packs.load().values() {
+        let state = self.state.load();
+        state.close_for(&next);
+        for pack in state.packs.load().values() {
             let loaded = next.pack(pack.id.as_str())?;
             if pack.fast_path.get().is_some() {
                 next.fast_path(&loaded);
             }
         }
-        if self.state.load().readiness.get().is_some() {
+        if state.readiness.get().is_some() {
             next.readiness();
+        }
+        if state.has_reports() {
+            next.make_reports(self.base.clock.now());
         }
         self.state.store(Arc::new(next));
         Ok(())
@@ -186,12 +207,13 @@ impl Host {
 
     /// Whether the fast path can be run at all.
     pub fn readiness(&self) -> Arc<ReadinessReport> {
-        self.state.load().readiness()
+        Arc::clone(self.state.load().readiness())
     }
 }
 
 impl State {
     fn new(base: Arc<Base>, config: Config) -> Result<Self, HostError> {
+        let code = Files::of_code(&config);
         let catalog = match &config.policy_dir {
             Some(dir) => Catalog::open(dir)?,
             None => Catalog::builtin(),
@@ -213,6 +235,8 @@ impl State {
             reference: OnceLock::new(),
             runtime: OnceLock::new(),
             readiness: OnceLock::new(),
+            governance: Governance::default(),
+            code,
             packs: ArcSwap::default(),
             loading: Mutex::default(),
         })
@@ -332,18 +356,16 @@ impl State {
         })
     }
 
+    fn readiness(&self) -> &Arc<ReadinessReport> {
+        self.readiness.get_or_init(|| Arc::new(self.report()))
+    }
+
     fn report(&self) -> ReadinessReport {
         let sha256 = |runtime: &Runtime| match runtime {
             Runtime::Component(module) => module.sha256().to_string(),
             Runtime::Native { sha256, .. } => sha256.clone(),
         };
-        let policy = self.source().and_then(|source| {
-            let id = PackId::new(DEFAULT_POLICY_PACK).map_err(PolicyError::from);
-            let sample = id.and_then(|id| source.sample(&id));
-            sample
-                .map(|policy| hex(policy.digest()))
-                .map_err(|e| Fault::MissingPolicy(e.to_string()))
-        });
+        let policy = self.policy_digest();
         let subject = ReadinessSubject {
             runtime: self.runtime().map(sha256),
             policy,
@@ -355,6 +377,15 @@ impl State {
             engine_fingerprint: self.base.loader.engine().fingerprint().to_string(),
         };
         ReadinessReport::new(&self.config, &subject)
+    }
+
+    /// The digest of the fast path's policy for the default pack, or of another that is held.
+    fn policy_digest(&self) -> Result<String, Fault> {
+        let source = self.source()?;
+        let id = PackId::new(DEFAULT_POLICY_PACK).map_err(PolicyError::from);
+        id.and_then(|id| source.sample(&id))
+            .map(|policy| hex(policy.digest()))
+            .map_err(|e| Fault::MissingPolicy(e.to_string()))
     }
 
     /// Whether the reference loads and decides.
@@ -370,28 +401,6 @@ impl State {
             .pack(DEFAULT_POLICY_PACK)
             .map_err(|e| Fault::MissingPolicy(e.to_string()))?;
         pack.reference.evaluate(&request).outcome.map(|_| sha256)
-    }
-}
-
-impl Gates for State {
-    fn readiness(&self) -> Arc<ReadinessReport> {
-        Arc::clone(self.readiness.get_or_init(|| Arc::new(self.report())))
-    }
-
-    fn promoted(&self, _: &'static str) -> Option<(bool, Value)> {
-        None
-    }
-}
-
-/// The fast path for one pack, opened when it is first asked.
-struct FastPath<'a> {
-    state: &'a State,
-    pack: &'a Pack,
-}
-
-impl Backend for FastPath<'_> {
-    fn evaluate(&self, request: &Request) -> Attempt {
-        self.state.fast_path(self.pack).evaluate(request)
     }
 }
 

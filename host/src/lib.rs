@@ -9,6 +9,7 @@
 //! A request walks one way: `cli → pilot → backend(reference) → gates →
 //! backend(fast path) → parity → answer`. Start at [`host::Host::evaluate`].
 
+pub mod api;
 pub mod backend;
 pub mod builtin;
 pub mod cache;

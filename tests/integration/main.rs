@@ -14,14 +14,18 @@ mod cli;
 mod documentation;
 mod faults;
 mod fuel;
+mod governance;
 mod instructions;
 mod modes;
 mod native;
 mod packs;
 mod parity;
+mod promoted;
 mod reload;
+mod service;
 mod settings;
 mod stream;
+mod watching;
 
 /// The binary, as the supervisor of native runtimes.
 fn cavra_binary() -> &'static std::path::Path {

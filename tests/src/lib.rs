@@ -1,5 +1,7 @@
 //! What the integration tests share: the real binary, driven as a user would.
 
+pub mod service;
+
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ mod commands;
 mod decisions;
 mod hosts;
 mod scale;
+mod service;
 mod stream;
 mod threads;
 
@@ -18,7 +19,7 @@ use crate::workload::Workload;
 type Measure = fn(&Context) -> Result<Vec<Section>>;
 
 /// Every section, in the order of the table.
-pub(crate) const ALL: [(&str, Measure); 7] = [
+pub(crate) const ALL: [(&str, Measure); 8] = [
     ("decisions", decisions::bench),
     ("the default pack", decisions::baseline),
     ("threads", threads::measure),
@@ -26,6 +27,7 @@ pub(crate) const ALL: [(&str, Measure); 7] = [
     ("hosts", hosts::measure),
     ("commands", commands::measure),
     ("stream", stream::measure),
+    ("service", service::measure),
 ];
 
 /// Checks and times the contenders that are wanted, the first one, which the others

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::fault::Fault;
 use crate::model::{Decision, Request};
@@ -36,13 +37,15 @@ pub struct Attempt {
 }
 
 /// What an evaluation was made with and what it cost: the `sandbox` field of an answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Usage {
     /// `component` or `native`.
     pub kind: &'static str,
     /// SHA-256 of the module or binary.
+    #[schema(value_type = String)]
     pub module_sha256: Arc<str>,
     /// SHA-256 of the compiled policy's canonical JSON; empty where there was none to load.
+    #[schema(value_type = String)]
     pub policy_sha256: Arc<str>,
     /// Fuel used by `evaluate`; none for a native process, and where it did not get so far.
     pub fuel_used: Option<u64>,
@@ -56,12 +59,13 @@ pub struct Usage {
     /// The largest size of all linear memories together, in bytes; none for a native process.
     pub peak_memory_bytes: Option<u64>,
     /// The engine's configuration: fuel is equal only where this is. None for a native process.
+    #[schema(value_type = Option<String>)]
     pub engine_fingerprint: Option<Arc<str>>,
 }
 
 /// How long the stages of one evaluation in a sandbox took, in nanoseconds; 0
 /// where it did not get so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Stages {
     /// Making the store and the instance.
     pub instantiate_ns: u64,

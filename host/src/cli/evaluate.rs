@@ -1,5 +1,7 @@
 //! `cavra evaluate`, also known as `cavra runtime go-pilot-evaluate`.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::settings::SettingsArgs;
@@ -64,7 +66,7 @@ impl EvaluateArgs {
                     "`-` reads requests from standard input; remove `{target}`"
                 )));
             }
-            let host = open_host(config, Allocation::Pooled(1))?;
+            let host = Arc::new(open_host(config, Allocation::Pooled(1))?);
             return stream::run(&host, self.check);
         }
         let (json, check) = (self.json, self.check);

@@ -1,12 +1,15 @@
 //! The command line: parses, calls, prints; decides nothing.
 
 mod cache;
+mod deployment;
 mod evaluate;
 mod exit;
+mod governance;
 mod module;
 mod output;
 mod policy;
 mod runtime;
+mod serve;
 mod settings;
 mod stream;
 mod tour;
@@ -18,6 +21,7 @@ use std::sync::Arc;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::api::ServeError;
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, SettingFaults};
 use crate::host::{Host, HostError, Surroundings};
@@ -58,12 +62,20 @@ enum Command {
     /// The pilot: its reports, and its evaluation under the contract's name
     #[command(subcommand)]
     Runtime(runtime::RuntimeCommand),
+    /// Fitness for production
+    #[command(subcommand)]
+    Deployment(deployment::DeploymentCommand),
+    /// The documents of promoted mode: scaffold, check, schema
+    #[command(subcommand)]
+    Governance(governance::GovernanceCommand),
     /// Policy packs: list, compile, validate, test, explain
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     /// Policy modules: look at a component before it is used
     #[command(subcommand)]
     Module(module::ModuleCommand),
+    /// The HTTP service: decisions and reports over HTTP, until it is told to stop
+    Serve(Box<serve::ServeArgs>),
     /// Watch an agent's day being judged, and what happens when a fast path misbehaves
     Tour(tour::TourArgs),
     /// Print a completion script for a shell
@@ -84,6 +96,8 @@ enum Failure {
     Host(HostError),
     #[error("{0}")]
     Output(#[from] std::io::Error),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     #[error("{0}")]
     Internal(String),
 }
@@ -94,6 +108,12 @@ impl From<HostError> for Failure {
             HostError::Policy(error) => error.into(),
             other => Self::Host(other),
         }
+    }
+}
+
+impl From<crate::host::WatchError> for Failure {
+    fn from(error: crate::host::WatchError) -> Self {
+        Self::Internal(error.to_string())
     }
 }
 
@@ -119,7 +139,7 @@ impl Failure {
             Self::Settings(_) | Self::Input(_) => Exit::Usage,
             // Whoever read our output has seen enough.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Host(_) | Self::Output(_) | Self::Internal(_) => Exit::Failure,
+            Self::Host(_) | Self::Output(_) | Self::Serve(_) | Self::Internal(_) => Exit::Failure,
         }
     }
 }
@@ -151,8 +171,11 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Evaluate(args) => args.run(),
         Command::Runtime(command) => command.run(),
+        Command::Deployment(command) => command.run(),
+        Command::Governance(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Module(command) => command.run(),
+        Command::Serve(args) => args.run(),
         Command::Tour(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "cavra", &mut std::io::stdout());

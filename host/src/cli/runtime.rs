@@ -5,13 +5,25 @@ use clap::{Args, Subcommand};
 use super::evaluate::EvaluateArgs;
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, open_host, output};
-use crate::gates::{ReadinessReport, ReportStatus};
+use crate::gates::{Check, ReportKind, ReportStatus};
 use crate::sandbox::Allocation;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RuntimeCommand {
     /// Whether the fast path can be run at all
     GoPilotReadiness(ReportArgs),
+    /// Whether the deployment documents are complete and agree
+    GoDeploymentReadiness(ReportArgs),
+    /// Whether promotion is evidenced and approved
+    GoPromotionReadiness(ReportArgs),
+    /// Whether there is an approved way back
+    GoRollbackReadiness(ReportArgs),
+    /// Whether the way back was rehearsed in time
+    GoRollbackRehearsal(ReportArgs),
+    /// Whether the latest rollback drill passed and is fresh
+    GoRollbackDrills(ReportArgs),
+    /// Whether the next rollback drill is planned and not overdue
+    GoRollbackDrillSchedule(ReportArgs),
     /// Judge one request, or many from standard input (as `cavra evaluate`)
     GoPilotEvaluate(Box<EvaluateArgs>),
 }
@@ -20,55 +32,65 @@ pub(super) enum RuntimeCommand {
 pub(super) struct ReportArgs {
     /// Print the report as JSON
     #[arg(long)]
-    json: bool,
-    /// Exit with 2 unless the report is ready
+    pub(super) json: bool,
+    /// Exit with 2 unless the report is ready, or due_soon
     #[arg(long)]
-    check: bool,
+    pub(super) check: bool,
     #[command(flatten)]
-    settings: SettingsArgs,
+    pub(super) settings: SettingsArgs,
+}
+
+impl ReportArgs {
+    /// The exit status that a report stands for.
+    pub(super) fn exit(&self, status: ReportStatus) -> Exit {
+        if self.check && !status.is_ready() {
+            Exit::Blocked
+        } else {
+            Exit::Done
+        }
+    }
 }
 
 impl RuntimeCommand {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self {
             Self::GoPilotEvaluate(args) => args.run(),
-            Self::GoPilotReadiness(args) => {
-                let host = open_host(args.settings.config()?, Allocation::OnDemand)?;
-                let report = host.readiness();
-                if args.json {
-                    output::json(&*report)?;
-                } else {
-                    show(&report)?;
-                }
-                let ready = report.status == ReportStatus::Ready;
-                Ok(if args.check && !ready {
-                    Exit::Blocked
-                } else {
-                    Exit::Done
-                })
-            }
+            Self::GoPilotReadiness(args) => report(ReportKind::Readiness, &args),
+            Self::GoDeploymentReadiness(args) => report(ReportKind::Deployment, &args),
+            Self::GoPromotionReadiness(args) => report(ReportKind::Promotion, &args),
+            Self::GoRollbackReadiness(args) => report(ReportKind::Rollback, &args),
+            Self::GoRollbackRehearsal(args) => report(ReportKind::Rehearsal, &args),
+            Self::GoRollbackDrills(args) => report(ReportKind::DrillHistory, &args),
+            Self::GoRollbackDrillSchedule(args) => report(ReportKind::DrillSchedule, &args),
         }
     }
 }
 
-fn show(report: &ReadinessReport) -> Result<(), Failure> {
+fn report(kind: ReportKind, args: &ReportArgs) -> Result<Exit, Failure> {
+    let config = args.settings.config()?;
+    let mode = config.mode;
+    let reports = open_host(config, Allocation::OnDemand)?.reports();
+    let report = reports.get(kind);
+    if args.json {
+        output::json(&**report)?;
+    } else {
+        let title = format!("{} in mode {mode}: {}", kind.route(), report.status().as_str());
+        show(&title, report.checks(), report.operator_notes())?;
+    }
+    Ok(args.exit(report.status()))
+}
+
+/// Prints checks as a table for people.
+pub(super) fn show(title: &str, checks: &[Check], notes: &[String]) -> Result<(), Failure> {
     let mut table = output::table(&["check", "status", "message"]);
-    for check in &report.checks {
+    for check in checks {
         let status = if check.passes() { "pass" } else { "warn" };
         table.add_row(vec![
             check.id.into(),
             output::mark(status, check.passes()),
-            output::short(&check.message, 160).into(),
+            output::short(&check.message, 200).into(),
         ]);
     }
-    let notes: String = report
-        .operator_notes
-        .iter()
-        .map(|note| format!("\n  {note}"))
-        .collect();
-    output::text(&format!(
-        "readiness in mode {}: {}\n{table}{notes}",
-        report.mode,
-        report.status.as_str()
-    ))
+    let notes: String = notes.iter().map(|note| format!("\n  {note}")).collect();
+    output::text(&format!("{title}\n{table}{notes}"))
 }

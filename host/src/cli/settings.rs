@@ -23,6 +23,7 @@ impl Args for SettingsArgs {
     fn augment_args(command: Command) -> Command {
         Setting::ALL
             .iter()
+            .filter(|setting| !setting.is_of_service())
             .fold(command, |command, setting| command.arg(flag(*setting)))
     }
 
@@ -40,11 +41,41 @@ impl FromArgMatches for SettingsArgs {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         for setting in Setting::ALL {
-            if let Some(value) = matches.get_one::<String>(setting.flag()) {
+            // A command that has no such flag was not given it.
+            if let Ok(Some(value)) = matches.try_get_one::<String>(setting.flag()) {
                 self.0.insert(*setting, value.clone());
             }
         }
         Ok(())
+    }
+}
+
+/// [`SettingsArgs`] and the flags that only the service has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ServiceArgs(pub(super) SettingsArgs);
+
+impl Args for ServiceArgs {
+    fn augment_args(command: Command) -> Command {
+        Setting::ALL
+            .iter()
+            .filter(|setting| setting.is_of_service())
+            .fold(SettingsArgs::augment_args(command), |command, setting| {
+                command.arg(flag(*setting))
+            })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ServiceArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(SettingsArgs::from_arg_matches(matches)?))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
     }
 }
 
@@ -66,6 +97,7 @@ fn flag(setting: Setting) -> Arg {
                 | Setting::RegistryPath
                 | Setting::PolicyDir
                 | Setting::TimeoutSeconds
+                | Setting::Addr
         ))
         // So that `--evaluate-fuel -1` is told with all other faults.
         .allow_negative_numbers(true)

@@ -2,6 +2,7 @@
 //! output, one JSON line each, in order.
 
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
@@ -13,7 +14,13 @@ use crate::model::{MAX_REQUEST_BYTES, Request};
 
 /// Judges every line. A line that is not a valid request gets an error object in
 /// its place, and the rest go on.
-pub(super) fn run(host: &Host, check: bool) -> Result<Exit, Failure> {
+pub(super) fn run(host: &Arc<Host>, check: bool) -> Result<Exit, Failure> {
+    // A stream can be long: a gate that closes closes for the rest of it.
+    let _watcher = if host.is_promoted() {
+        Some(host.watch()?)
+    } else {
+        None
+    };
     let mut input = io::BufReader::with_capacity(256 * 1024, io::stdin().lock());
     let mut output = io::BufWriter::with_capacity(256 * 1024, io::stdout().lock());
     let mut line = Vec::new();

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{Check, ReportStatus};
+use super::{Check, ReportKind, ReportStatus};
 use crate::config::Config;
 use crate::fault::{FallbackCode, Fault};
 use crate::pilot::Mode;
@@ -13,6 +13,7 @@ const OPT_IN: &str = "go_backend_opt_in";
 const RUNTIME: &str = "go_runtime_binary";
 const POLICY: &str = "go_runtime_policy";
 const REGISTRY: &str = "go_runtime_registry";
+const REFERENCE: &str = "python_fallback";
 
 /// What was found when the runtime was loaded: the report is a pure function of
 /// this and the settings.
@@ -31,7 +32,7 @@ pub struct ReadinessSubject {
 }
 
 /// The digests of what is loaded; null where it is not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Digests {
     /// The fast path.
     pub runtime_sha256: Option<String>,
@@ -46,11 +47,12 @@ pub struct Digests {
 }
 
 /// `cavra.go-backend-pilot.readiness.v1`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct ReadinessReport {
     /// `cavra.go-backend-pilot.readiness.v1`.
     pub schema_version: &'static str,
     /// The pilot's mode.
+    #[schema(value_type = String)]
     pub mode: Mode,
     /// `disabled` when the mode is; else ready or needs_attention.
     pub status: ReportStatus,
@@ -100,7 +102,7 @@ impl ReadinessReport {
             ),
             Check::new(REGISTRY, registry),
             Check::new(
-                "python_fallback",
+                REFERENCE,
                 subject
                     .reference
                     .as_ref()
@@ -120,7 +122,7 @@ impl ReadinessReport {
             _ => ReportStatus::NeedsAttention,
         };
         Self {
-            schema_version: "cavra.go-backend-pilot.readiness.v1",
+            schema_version: ReportKind::Readiness.schema_version(),
             mode: config.mode,
             status,
             runtime_path: config.runtime_path.clone(),
@@ -136,6 +138,21 @@ impl ReadinessReport {
             },
             operator_notes: notes(&checks),
             checks,
+        }
+    }
+
+    /// Whether the reference loads and has decided a probe.
+    pub fn reference_decided(&self) -> bool {
+        self.digests.reference_sha256.is_some()
+    }
+
+    /// Whether the reference can be fallen back to.
+    pub(super) fn reference(&self) -> Result<String, String> {
+        let check = self.checks.iter().find(|check| check.id == REFERENCE);
+        match check {
+            Some(check) if check.passes() => Ok(check.message.clone()),
+            Some(check) => Err(check.message.clone()),
+            None => Err("the reference was not asked".to_owned()),
         }
     }
 

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What may happen to an action, from least to most restrictive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The action may proceed.
@@ -39,7 +40,7 @@ impl fmt::Display for Verdict {
 }
 
 /// How much a decision matters, from least to most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the four words say it")]
 pub enum Severity {
@@ -69,7 +70,7 @@ impl fmt::Display for Severity {
 
 /// A decision as an evaluator gives it: a pure function of request, policy and
 /// registry. The host turns it into an [`IssuedDecision`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Decision {
     /// What may happen.
     #[serde(rename = "decision")]
@@ -141,7 +142,7 @@ impl Decision {
 }
 
 /// Who asked, with the defaults of the decision semantics filled in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Identity {
     /// The session; `local` when the request names none.
     pub session_id: String,
@@ -152,18 +153,20 @@ pub struct Identity {
 }
 
 /// What only the host can add to a decision: ids and the time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Stamp {
     /// `dec_` and the hex digits of a UUIDv7.
     pub decision_id: String,
     /// `corr_` and the hex digits of a UUIDv7; the same for all decisions of one evaluation.
+    #[schema(value_type = String)]
     pub correlation_id: Arc<str>,
     /// RFC 3339, UTC.
+    #[schema(value_type = String, format = DateTime)]
     pub timestamp: Arc<str>,
 }
 
 /// A decision with everything a document of it carries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct IssuedDecision {
     /// Ids and time.
     #[serde(flatten)]

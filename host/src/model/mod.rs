@@ -6,7 +6,7 @@ mod decision;
 mod request;
 
 pub use decision::{Decision, Identity, IssuedDecision, Severity, Stamp, Verdict};
-pub use request::{ActionType, MAX_REQUEST_BYTES, Request, RequestError};
+pub use request::{ActionType, MAX_REQUEST_BYTES, REQUEST_FIELDS, Request, RequestError};
 
 /// The pack that a request without `policy_pack` is judged by.
 pub const DEFAULT_POLICY_PACK: &str = "cavra-ai-agent-baseline";

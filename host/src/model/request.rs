@@ -12,6 +12,35 @@ use super::{DEFAULT_POLICY_PACK, Identity, trim};
 /// The largest request body: 64 KiB.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
+/// The fields of a request that have a meaning, and what it is. `action_type` must be
+/// there; all are texts without NUL.
+pub const REQUEST_FIELDS: [(&str, &str); 12] = [
+    (
+        "action_type",
+        "`read_file`, `write_file`, `execute_command`, `git_operation`, `mcp_tool_call`, `pull_request`; any other word is an unknown action.",
+    ),
+    (
+        "target",
+        "A path, a command line, a git ref, an MCP server, or free text.",
+    ),
+    ("operation", "What is asked of the target."),
+    (
+        "requested_operation",
+        "An older name of `operation`, which wins over it.",
+    ),
+    (
+        "policy_pack",
+        "The pack to judge by; absent or empty: `cavra-ai-agent-baseline`.",
+    ),
+    ("server", "MCP: the server; absent: `target`."),
+    ("tool", "MCP: the tool; absent: `unknown`."),
+    ("capability", "MCP: the capability."),
+    ("workspace", "The absolute path of the agent's workspace."),
+    ("session_id", "The session; absent or empty: `local`."),
+    ("agent_id", "The agent; absent or empty: `unknown-agent`."),
+    ("actor", "The actor; absent or empty: `ai-agent`."),
+];
+
 /// A request that no evaluator was asked about.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
@@ -27,7 +56,11 @@ pub enum RequestError {
         /// Where the first invalid sequence begins.
         offset: usize,
     },
-    /// The body is not JSON, not an object, or a field has the wrong type.
+    /// The body is JSON and not an object. What it is stands in no message: it may
+    /// be a secret.
+    #[error("the request is not valid: it must be a JSON object, not {0}")]
+    NotAnObject(&'static str),
+    /// The body is not JSON, or a field has the wrong type.
     #[error("the request is not valid: {0}")]
     Invalid(#[from] serde_json::Error),
 }
@@ -103,6 +136,11 @@ impl Request {
         let text = std::str::from_utf8(body).map_err(|e| RequestError::NotUtf8 {
             offset: e.valid_up_to(),
         })?;
+        if !text.trim_start().starts_with('{')
+            && let Ok(other) = serde_json::from_str::<Value>(text)
+        {
+            return Err(RequestError::NotAnObject(kind(&other)));
+        }
         Ok(serde_json::from_str(text)?)
     }
 
@@ -248,5 +286,21 @@ fn holds_nul(value: &Value) -> bool {
             .iter()
             .any(|(key, value)| key.contains('\0') || holds_nul(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listed_fields_are_those_that_have_a_meaning() {
+        for (field, _) in REQUEST_FIELDS {
+            let mut body = serde_json::json!({"action_type": "read_file"});
+            body[field] = 7.into();
+            let error = Request::from_json(body.to_string().as_bytes()).unwrap_err();
+            let expected = format!("field `{field}` must be a string, not a number");
+            assert!(error.to_string().contains(&expected), "{error}");
+        }
     }
 }

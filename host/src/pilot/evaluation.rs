@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{Difference, Mode};
 use crate::backend::Usage;
 use crate::clock::{Clock, IdSource};
 use crate::fault::FallbackCode;
-use crate::gates::ReadinessReport;
+use crate::gates::{ReadinessReport, Report};
 use crate::model::{Decision, Identity, IssuedDecision, Request, Stamp};
 
 /// Whose decision is used. The words are the contract's: `python` is the
 /// reference, `go` the fast path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SelectedBackend {
     /// The reference.
@@ -41,6 +41,7 @@ impl SelectedBackend {
 /// that a replay can draw the same.
 #[derive(Clone, Debug)]
 pub struct Stamps {
+    now: Timestamp,
     evaluation_id: String,
     correlation_id: Arc<str>,
     timestamp: Arc<str>,
@@ -52,13 +53,20 @@ impl Stamps {
     /// Draws the time and the ids: of the evaluation, its correlation, the
     /// reference's decision, the fast path's decision.
     pub fn draw(clock: &dyn Clock, ids: &dyn IdSource) -> Self {
+        let now = clock.now();
         Self {
-            timestamp: clock.now().to_string().into(),
+            now,
+            timestamp: now.to_string().into(),
             evaluation_id: ["eval_", &ids.next_id()].concat(),
             correlation_id: ["corr_", &ids.next_id()].concat().into(),
             decision_ids: [(); 2].map(|()| ["dec_", &ids.next_id()].concat()).into_iter(),
             identity: None,
         }
+    }
+
+    /// The time of the evaluation.
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// Issues a decision under the next stamp. No evaluation has more than two.
@@ -74,7 +82,7 @@ impl Stamps {
 }
 
 /// What each backend was and used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Sandbox {
     /// The reference.
     pub reference: Option<Usage>,
@@ -85,16 +93,16 @@ pub struct Sandbox {
 /// The reports that were made on the way, under their own names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Reports {
-    /// The readiness report, where it stopped the fast path.
+    /// The readiness report, where it or a gate of promoted mode stopped the fast path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readiness: Option<Arc<ReadinessReport>>,
-    /// The reports of promoted mode that were made.
+    /// The reports of promoted mode, up to the one that stopped the fast path.
     #[serde(flatten)]
-    pub promoted: BTreeMap<&'static str, Value>,
+    pub promoted: BTreeMap<&'static str, Arc<Report>>,
 }
 
 /// The answer to one request.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Evaluation {
     /// `cavra.go-backend-pilot.evaluation.v1`.
     pub schema_version: &'static str,
@@ -124,6 +132,7 @@ pub struct Evaluation {
     pub sandbox: Sandbox,
     /// Reports that were made on the way.
     #[serde(flatten)]
+    #[schema(ignore)]
     pub reports: Reports,
 }
 

@@ -16,54 +16,69 @@ pub use parity::{Difference, Strictness, compare};
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::backend::{Attempt, Backend, Usage};
 use crate::fault::{FallbackCode, Fault};
-use crate::gates::ReadinessReport;
-use crate::model::{Decision, Request, Severity, Verdict};
+use crate::gates::{ReadinessReport, Report, ReportKind};
+use crate::model::{Decision, IssuedDecision, Request, Severity, Verdict};
 
 /// The rule of the decision that stands where there is no authority left.
 pub const REFERENCE_UNAVAILABLE: &str = "runtime.reference.unavailable";
 
-/// What must be ready, beside the runtime, before a promoted fast path is used:
-/// the key of the report, its fallback code and its fallback reason, in order.
-pub const PROMOTED_GATES: [(&str, FallbackCode, &str); 5] = [
-    (
-        "promotion_readiness",
-        FallbackCode::PromotionNotReady,
-        "go backend promotion readiness check failed",
-    ),
-    (
-        "rollback_readiness",
-        FallbackCode::RollbackNotReady,
-        "go backend rollback readiness check failed",
-    ),
-    (
-        "rollback_rehearsal",
-        FallbackCode::RehearsalNotReady,
-        "go backend rollback rehearsal check failed",
-    ),
-    (
-        "rollback_drill_history",
-        FallbackCode::DrillHistoryNotReady,
-        "go backend rollback drill history check failed",
-    ),
-    (
-        "rollback_drill_schedule",
-        FallbackCode::DrillScheduleNotReady,
-        "go backend rollback drill schedule check failed",
-    ),
+/// What must be ready, beside the runtime, before a promoted fast path is used, in order.
+pub const PROMOTED_GATES: [PromotedGate; 5] = [
+    PromotedGate {
+        key: "promotion_readiness",
+        report: ReportKind::Promotion,
+        code: FallbackCode::PromotionNotReady,
+        reason: "go backend promotion readiness check failed",
+    },
+    PromotedGate {
+        key: "rollback_readiness",
+        report: ReportKind::Rollback,
+        code: FallbackCode::RollbackNotReady,
+        reason: "go backend rollback readiness check failed",
+    },
+    PromotedGate {
+        key: "rollback_rehearsal",
+        report: ReportKind::Rehearsal,
+        code: FallbackCode::RehearsalNotReady,
+        reason: "go backend rollback rehearsal check failed",
+    },
+    PromotedGate {
+        key: "rollback_drill_history",
+        report: ReportKind::DrillHistory,
+        code: FallbackCode::DrillHistoryNotReady,
+        reason: "go backend rollback drill history check failed",
+    },
+    PromotedGate {
+        key: "rollback_drill_schedule",
+        report: ReportKind::DrillSchedule,
+        code: FallbackCode::DrillScheduleNotReady,
+        reason: "go backend rollback drill schedule check failed",
+    },
 ];
 
-/// What the pilot asks before it runs the fast path.
+/// A gate of promoted mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PromotedGate {
+    /// The key of the report in an answer.
+    pub key: &'static str,
+    /// The report that opens it.
+    pub report: ReportKind,
+    /// The fallback code while it is closed.
+    pub code: FallbackCode,
+    /// The fallback reason while it is closed.
+    pub reason: &'static str,
+}
+
+/// What the pilot asks before it runs the fast path. Whatever it is asked during one
+/// evaluation, it answers from one snapshot.
 pub trait Gates {
     /// The readiness report.
-    fn readiness(&self) -> Arc<ReadinessReport>;
+    fn readiness(&self) -> &Arc<ReadinessReport>;
 
-    /// One of the reports of [`PROMOTED_GATES`] and whether it lets the fast
-    /// path through. `None`, where nothing can report, is not ready.
-    fn promoted(&self, key: &'static str) -> Option<(bool, Value)>;
+    /// A report of [`PROMOTED_GATES`]. `None`, where nothing can report, is not ready.
+    fn promoted(&self, kind: ReportKind) -> Option<&Arc<Report>>;
 }
 
 /// Judges one request: the reference first, always; then, as far as mode and
@@ -74,25 +89,54 @@ pub fn evaluate(
     fast_path: &dyn Backend,
     gates: &dyn Gates,
     request: &Request,
-    mut stamps: Stamps,
+    stamps: Stamps,
 ) -> Evaluation {
+    match begin(mode, reference, gates, request, stamps) {
+        Begun::Decided(answer) => answer,
+        Begun::Open(open) => open.conclude(request, fast_path.evaluate(request)),
+    }
+}
+
+/// How far an evaluation came without the fast path.
+#[derive(Debug)]
+pub enum Begun {
+    /// To its end: the fast path is not to be asked.
+    Decided(Evaluation),
+    /// The fast path is to be asked.
+    Open(Open),
+}
+
+/// The first half of [`evaluate`]: the reference, mode and gates. A caller that
+/// cannot let one thread wait for the fast path asks it in its own time.
+pub fn begin(
+    mode: Mode,
+    reference: &dyn Backend,
+    gates: &dyn Gates,
+    request: &Request,
+    mut stamps: Stamps,
+) -> Begun {
     let Attempt { outcome, usage } = reference.evaluate(request);
     let decision = match outcome.and_then(|decision| checked(decision, request)) {
         Ok(decision) => decision,
-        Err(fault) => return no_authority(mode, &fault, usage, request, stamps),
+        Err(fault) => return Begun::Decided(no_authority(mode, &fault, usage, request, stamps)),
     };
-    let issued = stamps.issue(decision, request);
-    let mut answer = Evaluation::new(mode, &stamps, SelectedBackend::Python, Arc::clone(&issued));
-    answer.python_decision = Some(Arc::clone(&issued));
+    let reference = stamps.issue(decision, request);
+    let mut answer = Evaluation::new(mode, &stamps, SelectedBackend::Python, Arc::clone(&reference));
+    answer.python_decision = Some(Arc::clone(&reference));
     answer.sandbox.reference = Some(usage);
-    let mut pilot = Pilot {
-        mode,
-        request,
+    if mode == Mode::Disabled {
+        answer.fallback_code = Some(FallbackCode::Disabled);
+        "go backend pilot is disabled".clone_into(&mut answer.fallback_reason);
+        return Begun::Decided(answer);
+    }
+    if !gates_open(&mut answer, gates) {
+        return Begun::Decided(answer);
+    }
+    Begun::Open(Open {
         stamps,
+        reference,
         answer,
-    };
-    pilot.consider(&issued.decision, fast_path, gates);
-    pilot.answer
+    })
 }
 
 /// The decision, if it is about what was asked.
@@ -144,72 +188,81 @@ fn no_authority(
     answer
 }
 
-/// The way of one request after the reference has decided.
-struct Pilot<'a> {
-    mode: Mode,
-    request: &'a Request,
+fn gates_open(answer: &mut Evaluation, gates: &dyn Gates) -> bool {
+    let readiness = gates.readiness();
+    if let Some(code) = readiness.obstacle() {
+        answer.reports.readiness = Some(Arc::clone(readiness));
+        answer.fall_back(code, "go backend readiness check failed");
+        return false;
+    }
+    if answer.backend_mode != Mode::Promoted {
+        return true;
+    }
+    let open = |gate: &PromotedGate| {
+        let report = gates.promoted(gate.report);
+        report.is_some_and(|report| report.status().is_ready())
+    };
+    let Some(stop) = PROMOTED_GATES.iter().position(|gate| !open(gate)) else {
+        return true;
+    };
+    // Every report made so far is attached.
+    answer.reports.readiness = Some(Arc::clone(readiness));
+    for gate in PROMOTED_GATES.iter().take(stop.saturating_add(1)) {
+        if let Some(report) = gates.promoted(gate.report) {
+            answer.reports.promoted.insert(gate.key, Arc::clone(report));
+        }
+        // The last that is told is the one that stops.
+        answer.fall_back(gate.code, gate.reason);
+    }
+    false
+}
+
+/// An evaluation in which the reference has decided and the fast path is to be asked.
+#[derive(Debug)]
+pub struct Open {
     stamps: Stamps,
+    reference: Arc<IssuedDecision>,
     answer: Evaluation,
 }
 
-impl Pilot<'_> {
-    fn consider(&mut self, reference: &Decision, fast_path: &dyn Backend, gates: &dyn Gates) {
-        if self.mode == Mode::Disabled {
-            self.answer.fallback_code = Some(FallbackCode::Disabled);
-            "go backend pilot is disabled".clone_into(&mut self.answer.fallback_reason);
-            return;
-        }
-        if !self.gates_open(gates) {
-            return;
-        }
-        let Attempt { outcome, usage } = fast_path.evaluate(self.request);
+impl Open {
+    /// The second half of [`evaluate`]: what the fast path's attempt at `request`
+    /// comes to.
+    pub fn conclude(mut self, request: &Request, attempt: Attempt) -> Evaluation {
+        let Attempt { outcome, usage } = attempt;
         self.answer.sandbox.fastpath = Some(usage);
         match outcome {
-            Ok(fast) => self.compare(reference, fast),
-            Err(fault) => self
-                .answer
-                .fall_back(fault.code(), format!("go runtime failed: {fault}")),
+            Ok(fast) => self.compare(request, fast),
+            Err(fault) => self.fail(&fault),
         }
+        self.answer
     }
 
-    fn gates_open(&mut self, gates: &dyn Gates) -> bool {
-        let readiness = gates.readiness();
-        if let Some(code) = readiness.obstacle() {
-            self.answer.reports.readiness = Some(readiness);
-            self.answer.fall_back(code, "go backend readiness check failed");
-            return false;
-        }
-        if self.mode != Mode::Promoted {
-            return true;
-        }
-        for (key, code, reason) in PROMOTED_GATES {
-            let report = gates.promoted(key);
-            let ready = report.as_ref().is_some_and(|(ready, _)| *ready);
-            if let Some((_, report)) = report {
-                self.answer.reports.promoted.insert(key, report);
-            }
-            if !ready {
-                self.answer.fall_back(code, reason);
-                return false;
-            }
-        }
-        true
+    /// The answer where the fast path was not asked in the end.
+    pub fn give_up(mut self, fault: &Fault) -> Evaluation {
+        self.fail(fault);
+        self.answer
     }
 
-    fn compare(&mut self, reference: &Decision, fast: Decision) {
+    fn fail(&mut self, fault: &Fault) {
+        self.answer
+            .fall_back(fault.code(), format!("go runtime failed: {fault}"));
+    }
+
+    fn compare(&mut self, request: &Request, fast: Decision) {
         const DIVERGED: &str = "go decision diverged from Python parity gate";
-        let differences = compare(reference, &fast, Strictness::Gate);
-        let elsewhere = off_subject(&fast, self.request);
+        let differences = compare(&self.reference.decision, &fast, Strictness::Gate);
+        let elsewhere = off_subject(&fast, request);
         let agree = differences.is_empty() && elsewhere.is_none();
         self.answer.parity_match = Some(agree);
         self.answer.parity_diff = Some(differences);
-        let issued = self.stamps.issue(fast, self.request);
+        let issued = self.stamps.issue(fast, request);
         self.answer.go_decision = Some(Arc::clone(&issued));
         if elsewhere.is_some() {
             self.answer.fall_back(FallbackCode::OutputInvalid, DIVERGED);
         } else if !agree {
             self.answer.fall_back(FallbackCode::ParityMismatch, DIVERGED);
-        } else if self.mode != Mode::Shadow {
+        } else if self.answer.backend_mode != Mode::Shadow {
             self.answer.selected_backend = SelectedBackend::Go;
             self.answer.effective_decision = issued;
         }

@@ -16,13 +16,15 @@ pub enum Strictness {
 }
 
 /// A field in which two decisions differ, with both values.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Difference {
     /// The field's name.
     pub field: &'static str,
     /// The reference's value.
+    #[schema(value_type = String)]
     pub python: Value,
     /// The fast path's value.
+    #[schema(value_type = String)]
     pub go: Value,
 }
 

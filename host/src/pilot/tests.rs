@@ -9,7 +9,7 @@ use super::*;
 use crate::backend::Usage;
 use crate::clock::{Clock, IdSource};
 use crate::config::{Config, Setting};
-use crate::gates::ReadinessSubject;
+use crate::gates::{ReadinessSubject, ReportStatus};
 
 struct Fake {
     outcome: Result<Decision, Fault>,
@@ -39,22 +39,17 @@ impl Backend for Fake {
 }
 
 struct FakeGates {
-    subject: ReadinessSubject,
-    mode: Mode,
-    promoted: BTreeMap<&'static str, bool>,
+    readiness: Arc<ReadinessReport>,
+    promoted: BTreeMap<ReportKind, Arc<Report>>,
 }
 
 impl Gates for FakeGates {
-    fn readiness(&self) -> Arc<ReadinessReport> {
-        let flags = BTreeMap::from([(Setting::Mode, self.mode.as_str().to_owned())]);
-        let config = Config::read(&flags, &BTreeMap::new()).unwrap();
-        Arc::new(ReadinessReport::new(&config, &self.subject))
+    fn readiness(&self) -> &Arc<ReadinessReport> {
+        &self.readiness
     }
 
-    fn promoted(&self, key: &'static str) -> Option<(bool, Value)> {
-        self.promoted
-            .get(key)
-            .map(|ready| (*ready, json!({"ready": ready})))
+    fn promoted(&self, kind: ReportKind) -> Option<&Arc<Report>> {
+        self.promoted.get(&kind)
     }
 }
 
@@ -95,19 +90,44 @@ fn allow() -> Decision {
     }
 }
 
-fn ready(mode: Mode) -> FakeGates {
-    let fine = || Ok("00".repeat(32));
-    FakeGates {
-        subject: ReadinessSubject {
-            runtime: fine(),
-            policy: fine(),
-            registry: None,
-            reference: fine(),
-            engine_fingerprint: "sha256:00".to_owned(),
-        },
-        mode,
-        promoted: PROMOTED_GATES.iter().map(|(key, _, _)| (*key, true)).collect(),
+fn fine() -> ReadinessSubject {
+    let digest = || Ok("00".repeat(32));
+    ReadinessSubject {
+        runtime: digest(),
+        policy: digest(),
+        registry: None,
+        reference: digest(),
+        engine_fingerprint: "sha256:00".to_owned(),
     }
+}
+
+fn gates(mode: Mode, subject: &ReadinessSubject) -> FakeGates {
+    let flags = BTreeMap::from([(Setting::Mode, mode.as_str().to_owned())]);
+    let config = Config::read(&flags, &BTreeMap::new()).unwrap();
+    let mut gates = FakeGates {
+        readiness: Arc::new(ReadinessReport::new(&config, subject)),
+        promoted: BTreeMap::new(),
+    };
+    for gate in &PROMOTED_GATES {
+        gates.set(gate.report, ReportStatus::Ready);
+    }
+    gates
+}
+
+impl FakeGates {
+    /// Lets a report come to `status`; which one it is makes no difference to the pilot.
+    fn set(&mut self, kind: ReportKind, status: ReportStatus) {
+        let report = ReadinessReport {
+            status,
+            ..ReadinessReport::clone(&self.readiness)
+        };
+        self.promoted
+            .insert(kind, Arc::new(Report::Readiness(Arc::new(report))));
+    }
+}
+
+fn ready(mode: Mode) -> FakeGates {
+    gates(mode, &fine())
 }
 
 fn run(mode: Mode, reference: &Fake, fast: &Fake, gates: &FakeGates) -> Evaluation {
@@ -317,8 +337,9 @@ fn readiness_stops_the_fast_path_and_is_attached() {
     ];
     for mode in [Mode::Shadow, Mode::Enforce, Mode::Promoted] {
         for (change, code) in breaks {
-            let mut gates = ready(mode);
-            change(&mut gates.subject);
+            let mut subject = fine();
+            change(&mut subject);
+            let gates = gates(mode, &subject);
             let fast = Fake::new(Ok(allow()));
             let answer = run(mode, &Fake::new(Ok(allow())), &fast, &gates);
             assert_eq!(answer.fallback_reason, "go backend readiness check failed");
@@ -331,26 +352,47 @@ fn readiness_stops_the_fast_path_and_is_attached() {
 
 #[test]
 fn promoted_stops_at_the_first_gate_that_is_not_ready() {
-    for (stop, (_, code, reason)) in PROMOTED_GATES.iter().enumerate() {
-        let mut gates = ready(Mode::Promoted);
-        for (key, _, _) in &PROMOTED_GATES[stop..] {
-            gates.promoted.insert(key, false);
+    for (stop, gate) in PROMOTED_GATES.iter().enumerate() {
+        for status in [
+            ReportStatus::NeedsAttention,
+            ReportStatus::NotRequested,
+            ReportStatus::Disabled,
+        ] {
+            let mut gates = ready(Mode::Promoted);
+            for gate in &PROMOTED_GATES[stop..] {
+                gates.set(gate.report, status);
+            }
+            let fast = Fake::new(Ok(allow()));
+            let answer = run(Mode::Promoted, &Fake::new(Ok(allow())), &fast, &gates);
+            assert_eq!(answer.fallback_code, Some(gate.code));
+            assert_eq!(answer.fallback_reason, gate.reason);
+            let attached: Vec<&str> = answer.reports.promoted.keys().copied().collect();
+            let mut made: Vec<&str> = PROMOTED_GATES[..=stop].iter().map(|gate| gate.key).collect();
+            made.sort_unstable();
+            assert_eq!(attached, made, "every report made so far is attached");
+            assert!(answer.reports.readiness.is_some(), "so is readiness");
+            assert_eq!(answer.selected_backend, SelectedBackend::Python);
+            assert_eq!(fast.calls.load(Ordering::SeqCst), 0);
         }
-        let answer = run(
-            Mode::Promoted,
-            &Fake::new(Ok(allow())),
-            &Fake::new(Ok(allow())),
-            &gates,
-        );
-        assert_eq!(answer.fallback_code, Some(*code));
-        assert_eq!(answer.fallback_reason, *reason);
-        assert_eq!(
-            answer.reports.promoted.len(),
-            stop + 1,
-            "every report made so far is attached"
-        );
-        assert_eq!(answer.selected_backend, SelectedBackend::Python);
     }
+}
+
+#[test]
+fn a_drill_that_is_due_soon_closes_nothing() {
+    let mut gates = ready(Mode::Promoted);
+    gates.set(ReportKind::DrillSchedule, ReportStatus::DueSoon);
+    let answer = run(
+        Mode::Promoted,
+        &Fake::new(Ok(allow())),
+        &Fake::new(Ok(allow())),
+        &gates,
+    );
+    assert_eq!(answer.selected_backend, SelectedBackend::Go);
+    assert_eq!(
+        answer.reports,
+        Reports::default(),
+        "an answer that is used carries no reports"
+    );
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! All routes, what stands before them, and the document that describes them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{App, Problem, ProblemKind, openapi, routes};
+
+/// The service, and the OpenAPI document of what it answers.
+pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
+    let (router, api) = described().split_for_parts();
+    let document = openapi::Document::of(&api);
+    let router = router
+        .route(
+            openapi::PATH,
+            axum::routing::get(openapi::get).with_state(document),
+        )
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(Arc::clone(app))
+        .layer(
+            // What a request passes, from the outside to the route. The order:
+            //   1. request id and correlation
+            //   2. log and trace
+            //   3. metrics
+            //   4. a panic becomes an answer, so that all above see it
+            //   5. who calls, and may they
+            //   6. how often they may
+            //   7. how much they may send: `body::read`, by route
+            ServiceBuilder::new().layer(CatchPanicLayer::custom(panicked)),
+        );
+    (router, api)
+}
+
+/// Every route that the document describes.
+fn described() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .merge(routes::evaluate::routes())
+        .merge(routes::batch::routes())
+        .merge(routes::reports::routes())
+        .merge(routes::probes::routes())
+}
+
+async fn not_found() -> Problem {
+    Problem::of(ProblemKind::NotFound)
+}
+
+/// `allow` is added by the router.
+async fn wrong_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    Problem::of(ProblemKind::MethodNotAllowed).into_response()
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Problem::of(ProblemKind::Internal).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_answer() {
+        async fn defect() -> StatusCode {
+            panic!("secret words of a defect")
+        }
+        let router: Router = Router::new()
+            .route("/", axum::routing::get(defect))
+            .layer(CatchPanicLayer::custom(panicked));
+        let request = Request::get("/").body(Body::empty()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (status, body) = runtime.block_on(async {
+            let response = router.oneshot(request).await.unwrap();
+            let status = response.status();
+            (
+                status,
+                axum::body::to_bytes(response.into_body(), 4096).await.unwrap(),
+            )
+        });
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        let body = String::from_utf8_lossy(&body);
+        assert!(body.contains(ProblemKind::Internal.type_uri()), "{body}");
+        assert!(!body.contains("secret"), "{body}");
+    }
+}

@@ -1,0 +1,6 @@
+//! The routes, one file a group.
+
+pub(super) mod batch;
+pub(super) mod evaluate;
+pub(super) mod probes;
+pub(super) mod reports;

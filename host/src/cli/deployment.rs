@@ -1,0 +1,30 @@
+//! `cavra deployment`: whether all of it is fit for production.
+
+use clap::Subcommand;
+
+use super::runtime::{ReportArgs, show};
+use super::{Exit, Failure, open_host, output};
+use crate::gates::ApiAccess;
+use crate::sandbox::Allocation;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeploymentCommand {
+    /// The seven reports, and what else production asks
+    ProductionReadiness(ReportArgs),
+}
+
+impl DeploymentCommand {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let Self::ProductionReadiness(args) = self;
+        let host = open_host(args.settings.config()?, Allocation::OnDemand)?;
+        // The command line serves nobody else.
+        let report = host.production_readiness(ApiAccess::Loopback);
+        if args.json {
+            output::json(&report)?;
+        } else {
+            let title = format!("production in mode {}: {}", report.mode, report.status.as_str());
+            show(&title, &report.checks, &report.operator_notes)?;
+        }
+        Ok(args.exit(report.status))
+    }
+}
