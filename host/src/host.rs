@@ -176,7 +176,10 @@ impl Host {
     /// of memory grows, for which the instances have no room. The old state stays.
     pub fn reload(&self, config: Config) -> Result<(), HostError> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.replace(config)
+        self.replace(config).inspect_err(|_| {
+            // What could not be taken on is none of what the old state is about.
+            self.state.load().reopen();
+        })
     }
 
     /// Makes a new state beside the old and swaps it in, while nobody else does.

@@ -37,6 +37,7 @@ Examples:
   cavra evaluate - --mode enforce --runtime-path builtin:fastpath --policy-path auto < requests.jsonl
   cavra policy compile --policy-pack cavra-ai-agent-baseline > policy.json
   cavra runtime go-pilot-readiness --mode shadow --runtime-path my-module.wasm --policy-path policy.json
+  cavra governance scaffold --out promoted
   cavra tour
 
 Exit status:

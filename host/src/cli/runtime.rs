@@ -9,6 +9,7 @@ use crate::gates::{Check, ReportKind, ReportStatus};
 use crate::sandbox::Allocation;
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::enum_variant_names, reason = "the contract's names of the commands")]
 pub(super) enum RuntimeCommand {
     /// Whether the fast path can be run at all
     GoPilotReadiness(ReportArgs),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::document::deployment::{CiRunnerBundles, EndpointDeployment, UpdaterPolicy, WorkstationChannels};
 use super::document::shape::{Surface, Text};
 use super::document::{Documents, Fault, Judged, Loaded, PackageDir, clip_all};
-use super::{Check, ReportKind, ReportStatus, notes, setting};
+use super::{Check, ReportKind, ReportStatus, checks, notes, setting};
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
 
@@ -167,18 +167,19 @@ impl DeploymentReport {
         let package = match documents.package_dir {
             PackageDir::Unset => Ok("no package directory is configured"),
             PackageDir::There => Ok("the package directory is there"),
+            PackageDir::NoDirectory => Ok("the path exists, but is no directory, so nothing is found in it"),
             PackageDir::Missing => Err(format!(
                 "there is no such directory; mend {}",
                 Setting::PackageDir
             )),
         };
         let checks = vec![
-            Check::new("go_deployment_metadata_configured", metadata),
-            Check::new("go_release_package_dir", package),
-            four.endpoint.validity("go_endpoint_deployment_manifest"),
-            four.bundles.validity("go_ci_runner_bundles"),
-            four.channels.validity("go_workstation_channels"),
-            four.updater.validity("go_workstation_updater_policy"),
+            Check::new(checks::GO_DEPLOYMENT_METADATA_CONFIGURED, metadata),
+            Check::new(checks::GO_RELEASE_PACKAGE_DIR, package),
+            four.endpoint.validity(checks::GO_ENDPOINT_DEPLOYMENT_MANIFEST),
+            four.bundles.validity(checks::GO_CI_RUNNER_BUNDLES),
+            four.channels.validity(checks::GO_WORKSTATION_CHANNELS),
+            four.updater.validity(checks::GO_WORKSTATION_UPDATER_POLICY),
         ];
         let status = match (configured, disabled) {
             (false, true) => ReportStatus::NotConfigured,

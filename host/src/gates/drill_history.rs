@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::date::Moment;
 use super::document::drills::{DrillHistory, Drills};
 use super::document::{Fault, Judged, Loaded, SKEW_DAYS, clip, clip_all};
-use super::{Check, ReportKind, ReportStatus, Signature, conclude, notes, requested, rounded, setting};
+use super::{
+    Check, ReportKind, ReportStatus, Signature, checks, conclude, notes, requested, rounded, setting,
+};
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
 
@@ -109,19 +111,19 @@ impl DrillHistoryReport {
             "the latest drill is neither too old nor in the future",
         );
         let checks = vec![
-            asked.check("go_rollback_drill_history_requested"),
-            history.validity("go_rollback_drill_history_file"),
+            asked.check(checks::GO_ROLLBACK_DRILL_HISTORY_REQUESTED),
+            history.validity(checks::GO_ROLLBACK_DRILL_HISTORY_FILE),
             Check::new(
-                "go_rollback_drill_latest_passed",
+                checks::GO_ROLLBACK_DRILL_LATEST_PASSED,
                 told("/status", "the latest drill passed"),
             ),
             Check::new(
-                "go_rollback_drill_disabled_target",
+                checks::GO_ROLLBACK_DRILL_DISABLED_TARGET,
                 told("/target_mode", "the latest drill went back to `disabled`"),
             ),
-            Check::new("go_rollback_drill_fallback_verified", fallback.clone()),
-            Check::new("go_rollback_drill_recovery_sla", recovery.clone()),
-            Check::new("go_rollback_drill_freshness", fresh.clone()),
+            Check::new(checks::GO_ROLLBACK_DRILL_FALLBACK_VERIFIED, fallback.clone()),
+            Check::new(checks::GO_ROLLBACK_DRILL_RECOVERY_SLA, recovery.clone()),
+            Check::new(checks::GO_ROLLBACK_DRILL_FRESHNESS, fresh.clone()),
         ];
         let status = conclude(&asked, &checks);
         let report = Self {

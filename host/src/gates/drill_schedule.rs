@@ -9,7 +9,9 @@ use super::date::Moment;
 use super::document::drills::DrillSchedule;
 use super::document::{Fault, Judged, Loaded, clip_all};
 use super::drill_history::HistorySummary;
-use super::{Check, ReportKind, ReportStatus, Signature, conclude, notes, requested, rounded, setting};
+use super::{
+    Check, ReportKind, ReportStatus, Signature, checks, conclude, notes, requested, rounded, setting,
+};
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
 
@@ -111,19 +113,19 @@ impl DrillScheduleReport {
             "there is somebody to tell, and a way to",
         );
         let checks = vec![
-            asked.check("go_rollback_drill_schedule_requested"),
-            schedule.validity("go_rollback_drill_schedule_file"),
-            Check::new("go_rollback_drill_schedule_active", active.clone()),
-            Check::new("go_rollback_drill_schedule_cadence", cadence.clone()),
+            asked.check(checks::GO_ROLLBACK_DRILL_SCHEDULE_REQUESTED),
+            schedule.validity(checks::GO_ROLLBACK_DRILL_SCHEDULE_FILE),
+            Check::new(checks::GO_ROLLBACK_DRILL_SCHEDULE_ACTIVE, active.clone()),
+            Check::new(checks::GO_ROLLBACK_DRILL_SCHEDULE_CADENCE, cadence.clone()),
             Check::new(
-                "go_rollback_drill_schedule_next_due",
+                checks::GO_ROLLBACK_DRILL_SCHEDULE_NEXT_DUE,
                 planned.map(|()| "the next drill is planned within an interval"),
             ),
             Check::new(
-                "go_rollback_drill_schedule_not_stale",
+                checks::GO_ROLLBACK_DRILL_SCHEDULE_NOT_STALE,
                 stale.clone().map(|()| "the next drill is not overdue"),
             ),
-            Check::new("go_rollback_drill_notification_routes", routes.clone()),
+            Check::new(checks::GO_ROLLBACK_DRILL_NOTIFICATION_ROUTES, routes.clone()),
         ];
         let soon = ahead.is_some_and(|ahead| ahead >= 0.0 && ahead <= config.drill_due_soon_days);
         let status = match conclude(&asked, &checks) {

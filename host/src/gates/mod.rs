@@ -2,6 +2,7 @@
 //!
 //! Implements the governance specification, *Reports*.
 
+mod checks;
 mod date;
 mod deployment;
 pub mod document;
@@ -19,6 +20,7 @@ mod scaffold;
 #[cfg(test)]
 mod tests;
 
+pub use checks::CHECKS;
 pub use deployment::{DeploymentReport, MetadataFaults, MetadataPaths};
 pub use document::{DocumentKind, Documents};
 pub use drill_history::{DrillHistoryReport, HistorySummary};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Check, Report, ReportKind, ReportStatus, Reports};
+use super::{Check, Report, ReportKind, ReportStatus, Reports, checks};
 use crate::pilot::Mode;
 
 /// Who may call the service.
@@ -56,11 +56,11 @@ impl ProductionReport {
     /// The report about `reports`, with so many packs in the catalog.
     pub fn new(mode: Mode, reports: &Reports, packs: Result<usize, String>, access: ApiAccess) -> Self {
         let mut checks = vec![
-            Check::new("policy_catalog", catalog(packs)),
-            Check::new("api_access_control", access.judged()),
+            Check::new(checks::POLICY_CATALOG, catalog(packs)),
+            Check::new(checks::API_ACCESS_CONTROL, access.judged()),
             // Their places: both are asked for here once there is something to ask.
-            Check::new("evidence_store", Err::<&str, _>(NO_EVIDENCE_STORE)),
-            Check::new("module_trust", trust(mode)),
+            Check::new(checks::EVIDENCE_STORE, Err::<&str, _>(NO_EVIDENCE_STORE)),
+            Check::new(checks::MODULE_TRUST, trust(mode)),
         ];
         checks.extend(GATES.iter().map(|(id, kind, accepted)| {
             let status = reports.get(*kind).status();
@@ -102,30 +102,38 @@ const NO_EVIDENCE_STORE: &str =
 type Gate = (&'static str, ReportKind, fn(ReportStatus, Mode) -> bool);
 
 const GATES: [Gate; 7] = [
-    ("go_backend_pilot", ReportKind::Readiness, |status, _| {
+    (checks::GO_BACKEND_PILOT, ReportKind::Readiness, |status, _| {
         matches!(status, ReportStatus::Disabled | ReportStatus::Ready)
     }),
     (
-        "go_backend_deployment_paths",
+        checks::GO_BACKEND_DEPLOYMENT_PATHS,
         ReportKind::Deployment,
         |status, mode| {
             status == ReportStatus::Ready || (mode == Mode::Disabled && status == ReportStatus::NotConfigured)
         },
     ),
-    ("go_backend_promotion_gate", ReportKind::Promotion, unless_asked),
-    ("go_backend_rollback_controls", ReportKind::Rollback, unless_asked),
     (
-        "go_backend_rollback_rehearsal",
+        checks::GO_BACKEND_PROMOTION_GATE,
+        ReportKind::Promotion,
+        unless_asked,
+    ),
+    (
+        checks::GO_BACKEND_ROLLBACK_CONTROLS,
+        ReportKind::Rollback,
+        unless_asked,
+    ),
+    (
+        checks::GO_BACKEND_ROLLBACK_REHEARSAL,
         ReportKind::Rehearsal,
         unless_asked,
     ),
     (
-        "go_backend_rollback_drill_history",
+        checks::GO_BACKEND_ROLLBACK_DRILL_HISTORY,
         ReportKind::DrillHistory,
         unless_asked,
     ),
     (
-        "go_backend_rollback_drill_schedule",
+        checks::GO_BACKEND_ROLLBACK_DRILL_SCHEDULE,
         ReportKind::DrillSchedule,
         |status, mode| status == ReportStatus::DueSoon || unless_asked(status, mode),
     ),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::document::promotion::{Approved, PromotionEvidence, approval_id};
 use super::document::{Fault, Judged, Model, clip, clip_all};
 use super::{
-    Check, DeploymentReport, ReadinessReport, ReportKind, ReportStatus, Signature, conclude, notes,
+    Check, DeploymentReport, ReadinessReport, ReportKind, ReportStatus, Signature, checks, conclude, notes,
     requested, setting,
 };
 use crate::config::{Config, Setting};
@@ -85,21 +85,21 @@ impl PromotionReport {
             }
         };
         let checks = vec![
-            asked.check("go_promotion_requested"),
+            asked.check(checks::GO_PROMOTION_REQUESTED),
             Check::new(
-                "go_runtime_ready",
+                checks::GO_RUNTIME_READY,
                 other("the fast path", readiness.status, ReportKind::Readiness.command()),
             ),
             Check::new(
-                "go_deployment_ready",
+                checks::GO_DEPLOYMENT_READY,
                 other(
                     "the deployment",
                     deployment.status,
                     ReportKind::Deployment.command(),
                 ),
             ),
-            evidence.validity("go_parity_evidence"),
-            Check::new("go_promotion_approval", approval.clone()),
+            evidence.validity(checks::GO_PARITY_EVIDENCE),
+            Check::new(checks::GO_PROMOTION_APPROVAL, approval.clone()),
         ];
         let status = conclude(&asked, &checks);
         let told = evidence.told();

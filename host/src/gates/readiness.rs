@@ -4,16 +4,15 @@
 
 use serde::Serialize;
 
-use super::{Check, ReportKind, ReportStatus};
+use super::{Check, ReportKind, ReportStatus, checks};
 use crate::config::Config;
 use crate::fault::{FallbackCode, Fault};
 use crate::pilot::Mode;
 
-const OPT_IN: &str = "go_backend_opt_in";
-const RUNTIME: &str = "go_runtime_binary";
-const POLICY: &str = "go_runtime_policy";
-const REGISTRY: &str = "go_runtime_registry";
-const REFERENCE: &str = "python_fallback";
+use super::checks::{
+    GO_BACKEND_OPT_IN as OPT_IN, GO_RUNTIME_BINARY as RUNTIME, GO_RUNTIME_POLICY as POLICY,
+    GO_RUNTIME_REGISTRY as REGISTRY, PYTHON_FALLBACK as REFERENCE,
+};
 
 /// What was found when the runtime was loaded: the report is a pure function of
 /// this and the settings.
@@ -110,7 +109,7 @@ impl ReadinessReport {
                     .map_err(said),
             ),
             Check::new(
-                "parity_gate",
+                checks::PARITY_GATE,
                 Ok::<_, String>(
                     "decision, rule_id and severity of both backends are compared for every request",
                 ),

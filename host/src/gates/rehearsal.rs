@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::document::rollback::{RollbackPlan, RollbackRehearsal};
 use super::document::{Fault, Judged, clip, clip_all};
-use super::{Check, ReportKind, ReportStatus, Signature, conclude, notes, requested, setting};
+use super::{Check, ReportKind, ReportStatus, Signature, checks, conclude, notes, requested, setting};
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
 
@@ -80,13 +80,13 @@ impl RehearsalReport {
         let simulated = told(&["/simulated"], "a failure was simulated");
         let fallback = told(&["/fallback_verified"], "the fallback was seen to work");
         let checks = vec![
-            asked.check("go_rollback_rehearsal_requested"),
-            rehearsal.validity("go_rollback_rehearsal_evidence"),
-            Check::new("go_rollback_rehearsal_simulated", simulated.clone()),
-            Check::new("go_rollback_rehearsal_fallback_verified", fallback.clone()),
-            Check::new("go_rollback_rehearsal_recovery_sla", recovery.clone()),
+            asked.check(checks::GO_ROLLBACK_REHEARSAL_REQUESTED),
+            rehearsal.validity(checks::GO_ROLLBACK_REHEARSAL_EVIDENCE),
+            Check::new(checks::GO_ROLLBACK_REHEARSAL_SIMULATED, simulated.clone()),
+            Check::new(checks::GO_ROLLBACK_REHEARSAL_FALLBACK_VERIFIED, fallback.clone()),
+            Check::new(checks::GO_ROLLBACK_REHEARSAL_RECOVERY_SLA, recovery.clone()),
             Check::new(
-                "go_rollback_rehearsal_evidence_refs",
+                checks::GO_ROLLBACK_REHEARSAL_EVIDENCE_REFS,
                 told(&["/evidence_refs"], "there is evidence"),
             ),
         ];

@@ -18,6 +18,10 @@ use crate::config::Config;
 /// One of the seven reports.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are seven, and each is shared behind an Arc"
+)]
 pub enum Report {
     /// Whether the fast path can be run at all.
     Readiness(Arc<ReadinessReport>),

@@ -10,7 +10,7 @@ use super::document::shape::RollbackControls;
 use super::document::{Fault, Judged, clip, clip_all};
 use super::promotion::approval;
 use super::{
-    Check, ReadinessReport, ReportKind, ReportStatus, Signature, conclude, notes, requested, setting,
+    Check, ReadinessReport, ReportKind, ReportStatus, Signature, checks, conclude, notes, requested, setting,
 };
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
@@ -78,15 +78,18 @@ impl RollbackReport {
         let controls = plan.at(&["/controls"]);
         let told = |result: &Result<(), String>, passes: &str| result.clone().map(|()| passes.to_owned());
         let checks = vec![
-            asked.check("go_rollback_requested"),
-            Check::new("python_fallback_available", readiness.reference()),
-            plan.validity("go_rollback_plan"),
-            Check::new("go_rollback_approval", approval.clone()),
+            asked.check(checks::GO_ROLLBACK_REQUESTED),
+            Check::new(checks::PYTHON_FALLBACK_AVAILABLE, readiness.reference()),
+            plan.validity(checks::GO_ROLLBACK_PLAN),
+            Check::new(checks::GO_ROLLBACK_APPROVAL, approval.clone()),
             Check::new(
-                "go_rollback_disable_path",
+                checks::GO_ROLLBACK_DISABLE_PATH,
                 told(&plan.at(&["/target_mode"]), "the plan goes back to `disabled`"),
             ),
-            Check::new("go_rollback_controls", told(&controls, "no control is missing")),
+            Check::new(
+                checks::GO_ROLLBACK_CONTROLS,
+                told(&controls, "no control is missing"),
+            ),
         ];
         let status = conclude(&asked, &checks);
         let held = plan.model().and_then(|it| it.controls.given());

@@ -2,6 +2,7 @@
 //! the time asks for it.
 
 use std::cell::OnceCell;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwapOption;
@@ -9,11 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::files::Files;
 use super::{Host, HostError, State, module_bytes};
+use crate::backend::NativeRuntime;
 use crate::digest::sha256_hex;
 use crate::gates::{
     ApiAccess, Digests, Documents, ProductionReport, ReadinessReport, Report, ReportKind, Reports,
 };
 use crate::pilot::{Gates, Mode};
+use crate::sandbox::is_wasm;
 
 /// How long reports hold although time passes: a gate closes within a second.
 const REPORTS_HOLD: SignedDuration = SignedDuration::from_secs(1);
@@ -139,14 +142,28 @@ impl State {
             return;
         }
         let sha256 = |setting: &str| module_bytes(setting).ok().map(|bytes| sha256_hex(&bytes));
+        let runtime = module_bytes(&next.config.runtime_path).ok().and_then(|bytes| {
+            if is_wasm(&bytes) {
+                return Some(sha256_hex(&bytes));
+            }
+            NativeRuntime::inspect(Path::new(&next.config.runtime_path)).ok()
+        });
         let found = Digests {
-            runtime_sha256: sha256(&next.config.runtime_path),
+            runtime_sha256: runtime,
             policy_sha256: next.policy_digest().ok(),
             reference_sha256: sha256(&next.config.reference_module),
             ..self.readiness().digests.clone()
         };
-        if found != self.readiness().digests {
-            self.governance.found.store(Some(Arc::new(found)));
+        if found == self.readiness().digests {
+            return self.reopen();
+        }
+        self.governance.found.store(Some(Arc::new(found)));
+        self.make_reports(self.base.clock.now());
+    }
+
+    /// Holds documents to what is loaded again.
+    pub(super) fn reopen(&self) {
+        if self.governance.found.swap(None).is_some() {
             self.make_reports(self.base.clock.now());
         }
     }

@@ -52,6 +52,12 @@ pub(crate) trait Model: Shape {
     }
 }
 
+/// The schema of a document with what its model says of its members together.
+fn refined<T: Model>(mut schema: schemars::Schema) -> schemars::Schema {
+    T::refine(&mut schema);
+    schema
+}
+
 /// What a document, or a part of it, says it is about, and when it holds.
 #[derive(Debug)]
 pub(crate) struct Binding<'a> {
@@ -194,6 +200,8 @@ fn unusable<T>(problem: String) -> Content<T> {
 pub(crate) enum PackageDir {
     Unset,
     There,
+    /// Something is there that is no directory, so that nothing is found in it.
+    NoDirectory,
     Missing,
 }
 
@@ -217,8 +225,11 @@ impl Documents {
     pub fn read(config: &Config) -> Self {
         let package_dir = match config.documents.get(&Setting::PackageDir) {
             None => PackageDir::Unset,
-            Some(path) if path.is_dir() => PackageDir::There,
-            Some(_) => PackageDir::Missing,
+            Some(path) => match std::fs::metadata(path) {
+                Ok(it) if it.is_dir() => PackageDir::There,
+                Ok(_) => PackageDir::NoDirectory,
+                Err(_) => PackageDir::Missing,
+            },
         };
         Self {
             package_dir,

@@ -140,29 +140,25 @@ fn secret(text: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether the text is, or holds, `Bearer` and a token.
+/// Whether the text is, or holds, `Bearer` and a token, and not a word of a sentence:
+/// it is the whole value, or a header's, or is long, or has digits.
 fn bearer(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    let starts = lower.match_indices("bearer");
-    starts.into_iter().any(|(start, word)| {
+    lower.match_indices("bearer").any(|(start, word)| {
         let (before, rest) = lower.split_at(start);
         if before.ends_with(|c: char| c.is_ascii_alphanumeric()) {
             return false;
         }
         let rest = rest.strip_prefix(word).unwrap_or_default();
-        let gap = rest.trim_start_matches([' ', '\t', ':', '=']);
-        if gap.len() == rest.len() {
+        let token = rest.trim_start_matches([' ', '\t', ':', '=']);
+        let length = token.bytes().take_while(|byte| is_token(*byte)).count();
+        if token.len() == rest.len() || length == 0 {
             return false;
         }
-        let length = gap.bytes().take_while(|b| is_token(*b)).count();
-        let token = gap.get(..length).unwrap_or_default();
-        // The value of a header, or something that is no word of a sentence.
-        let header = before.trim().is_empty() || before.trim_end().ends_with("authorization:");
-        let alone = header && length > 0 && gap.len() == length && before.trim().is_empty();
-        alone
-            || (header && length >= 6 && before.trim_end().ends_with(':'))
-            || length >= 20
-            || (length >= 8 && token.bytes().any(|b| b.is_ascii_digit()))
+        let whole = text.starts_with("Bearer") && start == 0 && token.len() == length;
+        let header = before.trim_end().ends_with("authorization:") && length >= 6;
+        let digits = token.bytes().take(length).any(|byte| byte.is_ascii_digit());
+        whole || header || length >= 20 || (length >= 8 && digits)
     })
 }
 

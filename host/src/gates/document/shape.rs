@@ -226,9 +226,8 @@ macro_rules! object {
                     concat!($($doc),+),
                     $crate::gates::document::shape::object!(@$need),
                 );)*
-                #[allow(unused_mut, reason = "only documents are refined")]
-                let mut schema = schema.done();
-                $(<Self as $crate::gates::$document::Model>::refine(&mut schema);)?
+                let schema = schema.done();
+                $(let schema = $crate::gates::$document::refined::<Self>(schema);)?
                 schema
             }
         }

@@ -20,8 +20,8 @@ fn what_is_no_document_is_one_fault_each_and_never_waited_for() {
     rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RUSR).unwrap();
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     let large = format!("{{\"a\":\"{}\"}}", "x".repeat(4 * 1024 * 1024));
-    for (name, bytes) in [
-        ("empty", &b""[..]),
+    let files: [(&str, &[u8]); 16] = [
+        ("empty", b""),
         ("cut", br#"{"schema_version": "cavra.go"#),
         ("bom", b"\xef\xbb\xbf{}"),
         ("latin1", b"{\"a\": \"\xe9\"}"),
@@ -37,7 +37,8 @@ fn what_is_no_document_is_one_fault_each_and_never_waited_for() {
         ("deep", deep.as_bytes()),
         ("large", large.as_bytes()),
         ("comment", b"{} // x"),
-    ] {
+    ];
+    for (name, bytes) in files {
         fs::File::create(path(name)).unwrap().write_all(bytes).unwrap();
     }
     for (name, told) in [
