@@ -200,7 +200,9 @@ pub struct OneVariable(pub Setting);
 
 impl Source for OneVariable {
     fn get(&self, setting: Setting) -> Option<OsString> {
-        Some(setting).filter(|it| *it == self.0).and_then(|it| Environment.get(it))
+        Some(setting)
+            .filter(|it| *it == self.0)
+            .and_then(|it| Environment.get(it))
     }
 }
 
@@ -383,11 +385,12 @@ impl Config {
                 max_connections: read.count(Setting::MaxConnections),
                 drain: read.seconds(Setting::DrainSeconds),
                 tokens: read.path(Setting::Tokens),
-                rate_limit: read.parsed(Setting::RateLimit, |text| {
-                    let number = text.trim().parse::<NonZeroU32>().map(Some);
-                    number.map_err(|_| "it must be a whole number from 1 to 4294967295".to_owned())
-                })
-                .unwrap_or(NonZeroU32::MIN),
+                rate_limit: read
+                    .parsed(Setting::RateLimit, |text| {
+                        let number = text.trim().parse::<NonZeroU32>().map(Some);
+                        number.map_err(|_| "it must be a whole number from 1 to 4294967295".to_owned())
+                    })
+                    .unwrap_or(NonZeroU32::MIN),
                 tls: read.tls(),
                 insecure_plaintext: read.parsed(Setting::InsecurePlaintext, |text| match text.trim() {
                     "true" => Ok(true),

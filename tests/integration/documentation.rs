@@ -107,7 +107,10 @@ fn the_commands_of_the_readme_do_what_it_says() {
     for command in commands {
         let mut run = cavra(words(command).iter().skip(1)).command();
         let output = run.current_dir(dir.path()).output().unwrap();
-        assert!(matches!(output.status.code(), Some(0 | 2 | 4)), "{command}: {output:?}");
+        assert!(
+            matches!(output.status.code(), Some(0 | 2 | 4)),
+            "{command}: {output:?}"
+        );
     }
 }
 

@@ -345,7 +345,12 @@ salt = "00112233445566778899aabbccddeeff"
 sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 created_at = "2030-01-01T00:00:00Z"
 "#;
-        let faults: Vec<String> = parse(text).unwrap_err().0.iter().map(ToString::to_string).collect();
+        let faults: Vec<String> = parse(text)
+            .unwrap_err()
+            .0
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(
             faults,
             [
@@ -371,7 +376,10 @@ created_at = "2030-01-01T00:00:00Z"
     #[test]
     fn another_version_and_no_toml_are_refused_as_such() {
         let told = |text: &str| parse(text).unwrap_err().to_string();
-        assert_eq!(told("version = 2\nx = 1"), "version: it is 2; this release reads 1");
+        assert_eq!(
+            told("version = 2\nx = 1"),
+            "version: it is 2; this release reads 1"
+        );
         assert!(
             told("version = 1\n[[token").starts_with("line 2: this is no TOML: "),
             "{}",

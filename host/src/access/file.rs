@@ -257,7 +257,9 @@ mod tests {
     fn tokens_are_made_used_and_revoked() {
         let dir = tempfile::tempdir().unwrap();
         let file = TokenFile::new(dir.path().join("tokens.toml"));
-        let made = file.create(Some("one".to_owned()), roles(), Some(1), now()).unwrap();
+        let made = file
+            .create(Some("one".to_owned()), roles(), Some(1), now())
+            .unwrap();
         let token = made.secret.token(&made.entry.id);
         assert_eq!(file.read().unwrap().verify(&token, now()).unwrap().id, "one");
         let text = fs::read_to_string(file.path()).unwrap();

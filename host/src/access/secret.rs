@@ -55,7 +55,11 @@ impl Secret {
     }
 
     fn hash(&self, salt: &Salt) -> Hash {
-        Sha256::new().chain_update(salt).chain_update(self.0).finalize().into()
+        Sha256::new()
+            .chain_update(salt)
+            .chain_update(self.0)
+            .finalize()
+            .into()
     }
 
     /// Whether this is the secret that `hash` was made of, in constant time.

@@ -262,8 +262,7 @@ fn asks_for_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
         _ => named,
     };
     let ip = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || ip.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost") || ip.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Why a request is not let in.
@@ -300,7 +299,8 @@ impl IntoResponse for Refused {
                 return Problem::new(ProblemKind::Forbidden, problem).into_response();
             }
             Self::Origin => {
-                let problem = "without tokens the service is called by a name of this machine, such as 127.0.0.1";
+                let problem =
+                    "without tokens the service is called by a name of this machine, such as 127.0.0.1";
                 return Problem::new(ProblemKind::FromBrowser, problem).into_response();
             }
             Self::TooOften(often) => return often.into_response(),
@@ -312,11 +312,7 @@ impl IntoResponse for Refused {
 }
 
 /// The middleware.
-pub(super) async fn admit(
-    State(app): State<Arc<App>>,
-    mut request: Request<Body>,
-    next: Next,
-) -> Response {
+pub(super) async fn admit(State(app): State<Arc<App>>, mut request: Request<Body>, next: Next) -> Response {
     let need = Need::of(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
     match app.access.admit(need, request.headers(), request.uri()) {
         Ok(caller) => {

@@ -2,7 +2,7 @@
 //! problems that it can answer with.
 
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{OpenApi, Content, HeaderBuilder, ObjectBuilder, PathItem, Ref, RefOr, Response, Type};
+use utoipa::openapi::{Content, HeaderBuilder, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Response, Type};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::ProblemKind;
@@ -42,7 +42,10 @@ pub(super) fn with_access(api: &mut OpenApi) {
 }
 
 fn add(item: &mut PathItem, problems: &[ProblemKind]) {
-    for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+    for operation in [&mut item.get, &mut item.post, &mut item.delete]
+        .into_iter()
+        .flatten()
+    {
         for kind in problems {
             let status = kind.status().as_u16().to_string();
             let response = operation
@@ -69,7 +72,9 @@ fn add(item: &mut PathItem, problems: &[ProblemKind]) {
                 let seconds = ObjectBuilder::new().schema_type(Type::Integer).build();
                 let header = HeaderBuilder::new()
                     .schema(Some(seconds))
-                    .description(Some("How many seconds to wait; always with `overloaded` and `rate-limited`."))
+                    .description(Some(
+                        "How many seconds to wait; always with `overloaded` and `rate-limited`.",
+                    ))
                     .build();
                 response.headers.insert("retry-after".to_owned(), header.into());
             }

@@ -46,9 +46,9 @@ use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, IdSource};
 use crate::host::Host;
-use crate::telemetry::{Dropped, Metrics, Traces};
 use crate::model::Request;
 use crate::pilot::Evaluation;
+use crate::telemetry::{Dropped, Metrics, Traces};
 use workers::{Patience, Refused, Workers};
 
 /// What every route can reach. Made once, shared by all connections.

@@ -53,7 +53,8 @@ impl Told {
             Some(KeyValue::new("cavra.backend", self.backend.as_str())),
             self.fallback
                 .map(|code| KeyValue::new("cavra.fallback_code", code.as_str())),
-            self.parity.map(|agree| KeyValue::new("cavra.parity_match", agree)),
+            self.parity
+                .map(|agree| KeyValue::new("cavra.parity_match", agree)),
             number("cavra.reference.microseconds", self.reference_us),
             number("cavra.fastpath.microseconds", self.fastpath_us),
         ]

@@ -124,7 +124,10 @@ impl Operations {
         match read {
             Ok(keyring) => {
                 self.access.replace(keyring.unwrap_or_default());
-                tracing::info!(tokens = self.access.count(), "the token file has changed and is used");
+                tracing::info!(
+                    tokens = self.access.count(),
+                    "the token file has changed and is used"
+                );
             }
             Err(error) => {
                 tracing::error!(%error, "the token file has changed and cannot be used; the old tokens stay");

@@ -187,7 +187,9 @@ impl From<&HostError> for Problem {
                 "no pack has the id that `policy_pack` names; `cavra policy list` tells all ids",
             ),
             HostError::Policy(_) => Self::of(ProblemKind::PolicyPackUnusable),
-            HostError::Engine(_) | HostError::Restart { .. } | HostError::Unusable { .. } => Self::of(ProblemKind::Internal),
+            HostError::Engine(_) | HostError::Restart { .. } | HostError::Unusable { .. } => {
+                Self::of(ProblemKind::Internal)
+            }
         }
     }
 }

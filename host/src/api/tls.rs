@@ -109,7 +109,10 @@ fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
 
 fn told(path: &Path, error: &pem::Error, wanted: &str) -> TlsError {
     let problem = match error {
-        pem::Error::NoItemsFound => format!("it holds no {wanted} in PEM", wanted = wanted.trim_start_matches("a ")),
+        pem::Error::NoItemsFound => format!(
+            "it holds no {wanted} in PEM",
+            wanted = wanted.trim_start_matches("a ")
+        ),
         // Of the others the words say what is wrong and show nothing of a key.
         other => format!("{other}; it must hold {wanted} in PEM"),
     };

@@ -193,7 +193,9 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
 
 /// Sets up a host with the system's clock and fresh ids.
 fn open_host(config: Config, allocation: Allocation) -> Result<Host, Failure> {
-    let switch = rollback::file(&config).map(RollbackSwitch::open).unwrap_or_default();
+    let switch = rollback::file(&config)
+        .map(RollbackSwitch::open)
+        .unwrap_or_default();
     open_host_switched(config, allocation, Arc::new(switch))
 }
 

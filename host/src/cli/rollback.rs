@@ -67,7 +67,11 @@ impl RollbackArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         // An incident is no time to be refused for another setting.
         let file = required(&self.settings.only(Setting::StateDir)?)?;
-        let mode = self.settings.config().map(|config| config.mode).unwrap_or_default();
+        let mode = self
+            .settings
+            .config()
+            .map(|config| config.mode)
+            .unwrap_or_default();
         let changed = if self.clear {
             file.clear()?
         } else {
@@ -84,7 +88,9 @@ impl RollbackArgs {
         }
         output::text(&match &report.rollback {
             Some(rollback) => rollback.note(),
-            None if changed => "The rollback is cleared; the mode of the settings is in effect again.".to_owned(),
+            None if changed => {
+                "The rollback is cleared; the mode of the settings is in effect again.".to_owned()
+            }
             None => "The pilot was not rolled back.".to_owned(),
         })?;
         Ok(Exit::Done)

@@ -42,7 +42,12 @@ impl ServeArgs {
         refuse_exposure(&config.service)?;
         let logs = start_logs(&config.service)?;
         // Before the runtime: its client has threads of its own.
-        let traces = config.service.otlp_endpoint.as_deref().map(Traces::open).transpose()?;
+        let traces = config
+            .service
+            .otlp_endpoint
+            .as_deref()
+            .map(Traces::open)
+            .transpose()?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(cores)
@@ -136,7 +141,9 @@ async fn serve(
     let tokens = service.tokens.clone().map(TokenFile::new);
     let access = Arc::new(Access::open(tokens, service.rate_limit, Arc::clone(&clock))?);
     let tls = service.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
-    let transport = tls.as_ref().map_or(Transport::Plain, |tls| Transport::Tls(Arc::clone(tls)));
+    let transport = tls
+        .as_ref()
+        .map_or(Transport::Plain, |tls| Transport::Tls(Arc::clone(tls)));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let switch = Arc::new(rollback_switch(&config)?);
     let listening = Serve::bind(
@@ -147,7 +154,11 @@ async fn serve(
     )
     .await?;
     let allocation = Allocation::Pooled(size.sandboxes());
-    let host = Arc::new(open_host_switched(config.clone(), allocation, Arc::clone(&switch))?);
+    let host = Arc::new(open_host_switched(
+        config.clone(),
+        allocation,
+        Arc::clone(&switch),
+    )?);
     let metrics = Arc::new(Metrics::new(templates()));
     let operations = Arc::new(Operations::new(
         Arc::clone(&host),
@@ -170,7 +181,11 @@ async fn serve(
         }
     });
     if let Some(rollback) = switch.get() {
-        tracing::warn!(by = rollback.by, reason = rollback.reason, "the pilot is rolled back");
+        tracing::warn!(
+            by = rollback.by,
+            reason = rollback.reason,
+            "the pilot is rolled back"
+        );
     }
     let app = Arc::new(App::new(Parts {
         workers: Workers::start(Arc::clone(&host), size)?,
@@ -203,11 +218,9 @@ async fn serve(
         }
         std::future::pending::<()>().await;
     };
-    let running = listening.run(
-        Arc::clone(&app),
-        async { drop(stopped.await) },
-        async { drop(hurried.await) },
-    );
+    let running = listening.run(Arc::clone(&app), async { drop(stopped.await) }, async {
+        drop(hurried.await)
+    });
     let ended = tokio::select! {
         ended = running => ended,
         () = signals => Ended::CutOff,

@@ -94,7 +94,9 @@ fn flag(setting: Setting) -> Arg {
     };
     let arg = Arg::new(setting.flag());
     let arg = if setting.is_switch() {
-        arg.num_args(0..=1).require_equals(true).default_missing_value("true")
+        arg.num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
     } else {
         arg
     };
@@ -169,10 +171,7 @@ impl TokensArgs {
     pub(super) fn file(&self) -> Result<TokenFile, Failure> {
         match self.0.only(Setting::Tokens)?.service.tokens {
             Some(path) => Ok(TokenFile::new(path)),
-            None => Err(Failure::Input(format!(
-                "which file? set {}",
-                Setting::Tokens
-            ))),
+            None => Err(Failure::Input(format!("which file? set {}", Setting::Tokens))),
         }
     }
 }

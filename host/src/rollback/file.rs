@@ -56,8 +56,9 @@ impl RollbackFile {
         match self.content() {
             Ok(None) => (None, None),
             Ok(Some(bytes)) => {
-                let parsed = serde_json::from_slice(&bytes)
-                    .unwrap_or_else(|error| Rollback::unreadable(&format!("it is no rollback state ({error})")));
+                let parsed = serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                    Rollback::unreadable(&format!("it is no rollback state ({error})"))
+                });
                 (Some(bytes), Some(parsed))
             }
             Err(error) => {

@@ -126,7 +126,11 @@ impl Histogram {
             #[expect(clippy::cast_precision_loss, reason = "expositions are floating point")]
             Scale::Plain => value as f64,
         };
-        let bounds = self.bounds.iter().map(|bound| shown(*bound)).chain([f64::INFINITY]);
+        let bounds = self
+            .bounds
+            .iter()
+            .map(|bound| shown(*bound))
+            .chain([f64::INFINITY]);
         let counts = self.counts.iter().map(|count| count.load(Relaxed));
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         // Of the buckets that were just read, so that count and buckets agree.

@@ -244,7 +244,9 @@ impl Metrics {
     pub fn request(&self, RoutePlace(route): RoutePlace, method: &str, status: u16, took: Duration) {
         let last = METHODS.len() - 1;
         let method = METHODS.iter().position(|it| *it == method).unwrap_or(last);
-        let class = usize::from(status / 100).clamp(1, CLASSES.len()).saturating_sub(1);
+        let class = usize::from(status / 100)
+            .clamp(1, CLASSES.len())
+            .saturating_sub(1);
         let cell = route
             .saturating_mul(METHODS.len())
             .saturating_add(method)
@@ -400,15 +402,18 @@ impl Snapshot {
             Metric::Fuel => (both.into_iter().zip(&it.fuel))
                 .try_for_each(|(backend, histogram)| out.histogram([backend], histogram)),
             Metric::Instances => out.grid(&it.instances, both.into_iter(), &KINDS),
-            Metric::Fallbacks => {
-                out.list(&it.fallbacks, FallbackCode::TABLE.iter().map(|(_, word, _)| *word))
-            }
+            Metric::Fallbacks => out.list(
+                &it.fallbacks,
+                FallbackCode::TABLE.iter().map(|(_, word, _)| *word),
+            ),
             Metric::ParityMatches => out.list(&it.parity_matches, of_rules()),
             Metric::ParityMismatches => out.list(&it.parity_mismatches, of_rules()),
-            Metric::GateReady => (live.gates.iter())
-                .try_for_each(|(gate, ready)| out.gauge([gate], u64::from(*ready))),
-            Metric::PilotMode => (MODES.iter())
-                .try_for_each(|mode| out.gauge([mode.as_str()], u64::from(*mode == live.mode))),
+            Metric::GateReady => {
+                (live.gates.iter()).try_for_each(|(gate, ready)| out.gauge([gate], u64::from(*ready)))
+            }
+            Metric::PilotMode => {
+                (MODES.iter()).try_for_each(|mode| out.gauge([mode.as_str()], u64::from(*mode == live.mode)))
+            }
             Metric::RolledBack => out.gauge([], u64::from(live.rolled_back)),
             Metric::InFlight => out.gauge([], live.in_flight),
             Metric::QueueDepth => out.gauge([], live.queue_depth),

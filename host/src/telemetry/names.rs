@@ -147,11 +147,7 @@ mod tests {
         for metric in Metric::ALL {
             let name = metric.name();
             assert!(name.starts_with("cavra_"), "{name}");
-            assert_eq!(
-                name.ends_with("_total"),
-                metric.kind() == Kind::Counter,
-                "{name}"
-            );
+            assert_eq!(name.ends_with("_total"), metric.kind() == Kind::Counter, "{name}");
         }
         assert!(RULES.is_sorted());
     }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use opentelemetry::trace::{
-    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer,
-    TracerProvider,
+    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+    Tracer, TracerProvider,
 };
 use opentelemetry::{Context, Key, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
@@ -57,7 +57,9 @@ impl Traces {
                 .redirect(reqwest::redirect::Policy::none())
                 .build()
         });
-        let client = client.join().map_err(|_| TraceError::Exporter("its thread failed".to_owned()))?;
+        let client = client
+            .join()
+            .map_err(|_| TraceError::Exporter("its thread failed".to_owned()))?;
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(client.map_err(|e| TraceError::Exporter(e.to_string()))?)
@@ -74,7 +76,10 @@ impl Traces {
         let resource = if named {
             given
         } else {
-            Resource::builder().with_attribute(version).with_service_name("cavra").build()
+            Resource::builder()
+                .with_attribute(version)
+                .with_service_name("cavra")
+                .build()
         };
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
@@ -87,7 +92,13 @@ impl Traces {
     }
 
     /// Begins the span of a request.
-    pub fn begin(&self, method: &str, route: &str, parent: Option<Parent<'_>>, correlation: &Correlation) -> Span {
+    pub fn begin(
+        &self,
+        method: &str,
+        route: &str,
+        parent: Option<Parent<'_>>,
+        correlation: &Correlation,
+    ) -> Span {
         let context = parent.and_then(remote).unwrap_or_default();
         self.tracer
             .span_builder(format!("{method} {route}"))

@@ -62,7 +62,11 @@ fn beyond_this_machine_only_with_tokens_and_tls() {
     for addr in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:8000"] {
         let nothing = cavra(["serve", "--addr", addr]).run();
         assert_eq!(nothing.code, Some(3), "{nothing:?}");
-        assert!(nothing.stderr.contains("cavra token create"), "{}", nothing.stderr);
+        assert!(
+            nothing.stderr.contains("cavra token create"),
+            "{}",
+            nothing.stderr
+        );
         assert!(nothing.stderr.contains("--tls-cert"), "{}", nothing.stderr);
         let plain = cavra(["serve", "--addr", addr]).args(tokens).run();
         assert_eq!(plain.code, Some(3));
@@ -101,7 +105,9 @@ fn each_role_may_do_its_own_and_nothing_else() {
 fn a_wrong_token_gets_nothing_anywhere() {
     let it = setup(&[]);
     let revoked = token(&it.tokens, "revoked", &["evaluate", "read", "operate"]);
-    let revoke = cavra(["token", "revoke", "revoked"]).env("CAVRA_TOKENS", &it.tokens).run();
+    let revoke = cavra(["token", "revoke", "revoked"])
+        .env("CAVRA_TOKENS", &it.tokens)
+        .run();
     assert_eq!(revoke.code, Some(0));
     let expired = token(&it.tokens, "expired", &["evaluate", "read", "operate"]);
     let text = std::fs::read_to_string(&it.tokens).unwrap();
@@ -140,7 +146,13 @@ fn a_wrong_token_gets_nothing_anywhere() {
             assert_eq!(nothing.header("www-authenticate"), Some("Bearer realm=\"cavra\""));
         }
     }
-    for path in ["/nothing", "/runtime/go-pilot/evaluate/", "//metrics", "/METRICS", "/metrics/../livez"] {
+    for path in [
+        "/nothing",
+        "/runtime/go-pilot/evaluate/",
+        "//metrics",
+        "/METRICS",
+        "/metrics/../livez",
+    ] {
         assert_eq!(it.service.get(path).status, 401, "{path}");
         assert_eq!(call(&it.service, "PUT", path, &it.read, "").status, 404, "{path}");
     }
@@ -154,7 +166,11 @@ fn a_wrong_token_gets_nothing_anywhere() {
 fn a_token_file_that_cannot_be_used_is_no_start() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("tokens.toml");
-    let start = || cavra(["serve", "--addr", "127.0.0.1:0"]).env("CAVRA_TOKENS", &file).run();
+    let start = || {
+        cavra(["serve", "--addr", "127.0.0.1:0"])
+            .env("CAVRA_TOKENS", &file)
+            .run()
+    };
     let missing = start();
     assert_eq!(missing.code, Some(3), "{missing:?}");
     assert!(missing.stderr.contains("tokens.toml"), "{}", missing.stderr);
@@ -165,11 +181,19 @@ fn a_token_file_that_cannot_be_used_is_no_start() {
         assert_eq!(open.code, Some(3));
         assert!(open.stderr.contains("chmod 600"), "{}", open.stderr);
     }
-    std::fs::write(&file, "version = 1\n[[token]]\nid = \"a\"\nroles = [\"admin\"]\npassword = \"x\"\n").unwrap();
+    std::fs::write(
+        &file,
+        "version = 1\n[[token]]\nid = \"a\"\nroles = [\"admin\"]\npassword = \"x\"\n",
+    )
+    .unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let invalid = start();
     assert_eq!(invalid.code, Some(3));
-    for part in ["`admin` is no role", "`salt` is missing", "`password` is not known"] {
+    for part in [
+        "`admin` is no role",
+        "`salt` is missing",
+        "`password` is not known",
+    ] {
         assert!(invalid.stderr.contains(part), "{part}: {}", invalid.stderr);
     }
 }
@@ -178,19 +202,27 @@ fn a_token_file_that_cannot_be_used_is_no_start() {
 fn the_file_is_followed() {
     let it = setup(&[]);
     let late = token(&it.tokens, "late", &["read"]);
-    soon("known", || call(&it.service, "GET", READINESS, &late, "").status == 200);
+    soon("known", || {
+        call(&it.service, "GET", READINESS, &late, "").status == 200
+    });
     // What cannot be used leaves the old tokens, and is told.
     let text = std::fs::read_to_string(&it.tokens).unwrap();
     std::fs::write(&it.tokens, format!("{text}\n[[token]]\nid = \"half")).unwrap();
     soon("refused", || {
         let metrics = call(&it.service, "GET", "/metrics", &late, "");
         assert_eq!(metrics.status, 200, "the old tokens stay");
-        metrics.body.contains("cavra_reloads_total{what=\"tokens\",outcome=\"refused\"} 1")
+        metrics
+            .body
+            .contains("cavra_reloads_total{what=\"tokens\",outcome=\"refused\"} 1")
     });
     std::fs::write(&it.tokens, text).unwrap();
-    let revoke = cavra(["token", "revoke", "late"]).env("CAVRA_TOKENS", &it.tokens).run();
+    let revoke = cavra(["token", "revoke", "late"])
+        .env("CAVRA_TOKENS", &it.tokens)
+        .run();
     assert_eq!(revoke.code, Some(0));
-    soon("revoked", || call(&it.service, "GET", READINESS, &late, "").status == 401);
+    soon("revoked", || {
+        call(&it.service, "GET", READINESS, &late, "").status == 401
+    });
     drop(it.dir);
 }
 
@@ -201,7 +233,13 @@ fn a_token_that_asks_too_often_is_told_when_to_come_back() {
     let batch = |count: usize| {
         let requests: Vec<Value> = vec![harmless(); count];
         let path = format!("{EVALUATE}/batch");
-        call(&it.service, "POST", &path, &it.evaluate, &json!({"requests": requests}).to_string())
+        call(
+            &it.service,
+            "POST",
+            &path,
+            &it.evaluate,
+            &json!({"requests": requests}).to_string(),
+        )
     };
     assert_eq!(batch(995).status, 200);
     let refused = batch(500);
@@ -211,13 +249,24 @@ fn a_token_that_asks_too_often_is_told_when_to_come_back() {
     assert!(wait > 300, "{wait}");
     let mut last = 200;
     for _ in 0..200 {
-        last = call(&it.service, "POST", EVALUATE, &it.evaluate, &harmless().to_string()).status;
+        last = call(
+            &it.service,
+            "POST",
+            EVALUATE,
+            &it.evaluate,
+            &harmless().to_string(),
+        )
+        .status;
         if last == 429 {
             break;
         }
     }
     assert_eq!(last, 429);
-    assert_eq!(call(&it.service, "GET", READINESS, &it.read, "").status, 200, "another token is another");
+    assert_eq!(
+        call(&it.service, "GET", READINESS, &it.read, "").status,
+        200,
+        "another token is another"
+    );
     let metrics = call(&it.service, "GET", "/metrics", &it.read, "").body;
     assert!(!metrics.contains("cavra_access_refused_total{reason=\"rate\"} 0"));
 }
@@ -230,20 +279,46 @@ fn without_tokens_a_page_gets_nothing() {
     let service = Service::ready(serve(&dir.path().join("state")));
     let ask = |method: &str, path: &str, headers: &str| {
         let mut connection = service.connect();
-        connection.send(format!("{method} {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n"));
+        connection.send(format!(
+            "{method} {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n"
+        ));
         connection.answer_to(method)
     };
-    for host in ["rebound.example", "127.0.0.1.rebound.example", "localhost.rebound.example:8000", "10.0.0.1"] {
+    for host in [
+        "rebound.example",
+        "127.0.0.1.rebound.example",
+        "localhost.rebound.example:8000",
+        "10.0.0.1",
+    ] {
         let answer = ask("GET", READINESS, &format!("host: {host}\r\n"));
-        assert_eq!((answer.status, answer.problem().as_deref()), (403, Some("from-browser")), "{host}");
+        assert_eq!(
+            (answer.status, answer.problem().as_deref()),
+            (403, Some("from-browser")),
+            "{host}"
+        );
     }
-    for host in ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.3.2.1:1", "[::1]:8000", "[::1]"] {
-        assert_eq!(ask("GET", READINESS, &format!("host: {host}\r\n")).status, 200, "{host}");
+    for host in [
+        "localhost",
+        "LOCALHOST:8000",
+        "127.0.0.1",
+        "127.3.2.1:1",
+        "[::1]:8000",
+        "[::1]",
+    ] {
+        assert_eq!(
+            ask("GET", READINESS, &format!("host: {host}\r\n")).status,
+            200,
+            "{host}"
+        );
     }
     for (method, path) in [("POST", RELOAD), ("POST", ROLLBACK), ("DELETE", ROLLBACK)] {
         let headers = "host: localhost\r\norigin: http://page.example\r\n";
         let answer = ask(method, path, headers);
-        assert_eq!((answer.status, answer.problem().as_deref()), (403, Some("from-browser")), "{method} {path}");
+        assert_eq!(
+            (answer.status, answer.problem().as_deref()),
+            (403, Some("from-browser")),
+            "{method} {path}"
+        );
     }
     assert!(metric(&service, "cavra_access_refused_total{reason=\"origin\"}") >= 4.0);
     assert_eq!(metric(&service, "cavra_rolled_back"), 0.0);

@@ -52,7 +52,9 @@ pub(super) fn read(text: &str, open_metrics: bool) -> BTreeMap<String, Family> {
 }
 
 fn check_name(name: &str, family: &str, kind: &str, open_metrics: bool) {
-    let rest = name.strip_prefix(family).unwrap_or_else(|| panic!("{name} is not of {family}"));
+    let rest = name
+        .strip_prefix(family)
+        .unwrap_or_else(|| panic!("{name} is not of {family}"));
     let fine = match kind {
         "counter" if open_metrics => rest == "_total",
         "counter" => rest.is_empty() && name.ends_with("_total"),
@@ -94,7 +96,11 @@ fn series(line: &str) -> (String, Vec<(String, String)>, f64) {
     let names: BTreeSet<&String> = labels.iter().map(|(name, _)| name).collect();
     assert_eq!(names.len(), labels.len(), "a label comes twice: {line}");
     let value = rest.strip_prefix(' ').unwrap();
-    (name.to_owned(), labels, value.parse().unwrap_or_else(|_| panic!("{line}")))
+    (
+        name.to_owned(),
+        labels,
+        value.parse().unwrap_or_else(|_| panic!("{line}")),
+    )
 }
 
 fn check_histogram(name: &str, family: &Family) {
@@ -109,7 +115,10 @@ fn check_histogram(name: &str, family: &Family) {
     assert!(!buckets.is_empty(), "{name}");
     for (labels, mut buckets) in buckets {
         buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
-        assert!(buckets.is_sorted_by(|a, b| a.1 <= b.1), "{name} {labels:?} is cumulative");
+        assert!(
+            buckets.is_sorted_by(|a, b| a.1 <= b.1),
+            "{name} {labels:?} is cumulative"
+        );
         let (bound, all) = *buckets.last().unwrap();
         assert!(bound.is_infinite());
         let of = |suffix: &str| family.series[&(format!("{name}{suffix}"), labels.clone())];

@@ -20,7 +20,8 @@ fn a_request_is_one_line_without_what_it_said() {
     let secret = token(&tokens, "ci", &["evaluate"]);
     let serve = serve(&dir.path().join("state")).args(["--tokens".as_ref(), tokens.as_os_str()]);
     let service = Service::logged(serve, &log);
-    let body = r#"{"action_type":"execute_command","target":"terraform apply hunter2","session_id":"s-hunter2"}"#;
+    let body =
+        r#"{"action_type":"execute_command","target":"terraform apply hunter2","session_id":"s-hunter2"}"#;
     let answer = call(&service, "POST", &format!("{EVALUATE}?hunter2"), &secret, body);
     assert_eq!(answer.status, 200);
     let wrong = call(&service, "POST", "/hunter2", "cavra_ci_hunter2", body);
@@ -33,7 +34,10 @@ fn a_request_is_one_line_without_what_it_said() {
     let requests = requests();
     let line = &requests[0];
     assert_eq!(line["correlation_id"].as_str(), answer.header("x-correlation-id"));
-    assert_eq!(line["correlation_id"], answer.json()["effective_decision"]["correlation_id"]);
+    assert_eq!(
+        line["correlation_id"],
+        answer.json()["effective_decision"]["correlation_id"]
+    );
     assert_eq!(line["method"], "POST");
     assert_eq!(line["route"], EVALUATE);
     assert_eq!(line["status"], 200);
@@ -56,11 +60,20 @@ fn a_correlation_is_taken_and_given_back() {
         let body = r#"{"action_type":"read_file","target":"a"}"#;
         let answer = service.post_with(EVALUATE, headers, body);
         let header = answer.header("x-correlation-id").unwrap().to_owned();
-        let id = answer.json()["effective_decision"]["correlation_id"].as_str().unwrap().to_owned();
+        let id = answer.json()["effective_decision"]["correlation_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         (header, id)
     };
-    assert_eq!(ask("x-correlation-id: req-1\r\n"), ("req-1".to_owned(), "corr_req-1".to_owned()));
-    assert_eq!(ask("x-correlation-id: corr_7\r\n"), ("corr_7".to_owned(), "corr_7".to_owned()));
+    assert_eq!(
+        ask("x-correlation-id: req-1\r\n"),
+        ("req-1".to_owned(), "corr_req-1".to_owned())
+    );
+    assert_eq!(
+        ask("x-correlation-id: corr_7\r\n"),
+        ("corr_7".to_owned(), "corr_7".to_owned())
+    );
     let trace = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n";
     let of_trace = "corr_4bf92f3577b34da6a3ce929d0e0e4736".to_owned();
     assert_eq!(ask(trace), (of_trace.clone(), of_trace));
@@ -87,8 +100,15 @@ fn levels_and_forms_are_chosen() {
         std::fs::read_to_string(&log).unwrap()
     };
     let text = run(&["--log-format", "text"]);
-    assert!(text.contains("INFO") && text.contains("request") && !text.contains('{'), "{text}");
+    assert!(
+        text.contains("INFO") && text.contains("request") && !text.contains('{'),
+        "{text}"
+    );
     assert_eq!(run(&["--log-level", "off"]), "");
     assert_eq!(run(&["--log-level", "warn"]), "");
-    assert!(run(&[]).lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    assert!(
+        run(&[])
+            .lines()
+            .all(|line| serde_json::from_str::<Value>(line).is_ok())
+    );
 }

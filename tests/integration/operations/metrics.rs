@@ -14,10 +14,19 @@ fn every_metric_is_documented_in_the_words_of_the_code() {
         .iter()
         .map(|it| {
             let labels: Vec<String> = it.labels().iter().map(|label| format!("`{label}`")).collect();
-            format!("| `{}` | {} | {} | {} |", it.name(), it.kind().as_str(), labels.join(", "), it.meaning())
+            format!(
+                "| `{}` | {} | {} | {} |",
+                it.name(),
+                it.kind().as_str(),
+                labels.join(", "),
+                it.meaning()
+            )
         })
         .collect();
-    let table: Vec<&str> = page.lines().filter(|line| line.starts_with("| `cavra_")).collect();
+    let table: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `cavra_"))
+        .collect();
     assert_eq!(table, rows);
 }
 
@@ -32,11 +41,21 @@ fn a_strict_reader_reads_all_metrics_in_both_forms() {
     service.get("/nothing/here");
     for open_metrics in [false, true] {
         let mut connection = service.connect();
-        let accept = if open_metrics { "application/openmetrics-text; version=1.0.0" } else { "*/*" };
-        connection.send(format!("GET /metrics HTTP/1.1\r\nhost: localhost\r\naccept: {accept}\r\n\r\n"));
+        let accept = if open_metrics {
+            "application/openmetrics-text; version=1.0.0"
+        } else {
+            "*/*"
+        };
+        connection.send(format!(
+            "GET /metrics HTTP/1.1\r\nhost: localhost\r\naccept: {accept}\r\n\r\n"
+        ));
         let answer = connection.answer();
         let kind = answer.header("content-type").unwrap();
-        assert!(kind.contains(if open_metrics { "application/openmetrics-text" } else { "version=0.0.4" }));
+        assert!(kind.contains(if open_metrics {
+            "application/openmetrics-text"
+        } else {
+            "version=0.0.4"
+        }));
         let families = exposition::read(&answer.body, open_metrics);
         let names: Vec<String> = Metric::ALL
             .iter()
@@ -51,17 +70,42 @@ fn a_strict_reader_reads_all_metrics_in_both_forms() {
             assert_eq!(family.kind, metric.kind().as_str(), "{name}");
             assert_eq!(family.help, metric.meaning());
             for (_, labels) in family.series.keys() {
-                let labels: Vec<&str> = labels.iter().map(|(it, _)| it.as_str()).filter(|it| *it != "le").collect();
+                let labels: Vec<&str> = labels
+                    .iter()
+                    .map(|(it, _)| it.as_str())
+                    .filter(|it| *it != "le")
+                    .collect();
                 assert_eq!(labels, metric.labels(), "{name}");
             }
         }
     }
-    let both = metric(&service, "cavra_evaluations_total{backend=\"go\",decision=\"allow\"}");
+    let both = metric(
+        &service,
+        "cavra_evaluations_total{backend=\"go\",decision=\"allow\"}",
+    );
     assert_eq!(both, 2.0);
-    assert_eq!(metric(&service, "cavra_evaluations_total{backend=\"go\",decision=\"block\"}"), 1.0);
-    assert_eq!(metric(&service, "cavra_parity_matches_total{rule=\"filesystem.read.block\"}"), 1.0);
+    assert_eq!(
+        metric(
+            &service,
+            "cavra_evaluations_total{backend=\"go\",decision=\"block\"}"
+        ),
+        1.0
+    );
+    assert_eq!(
+        metric(
+            &service,
+            "cavra_parity_matches_total{rule=\"filesystem.read.block\"}"
+        ),
+        1.0
+    );
     assert_eq!(metric(&service, "cavra_evaluation_duration_seconds_count"), 3.0);
-    assert_eq!(metric(&service, "cavra_http_requests_total{route=\"unmatched\",method=\"GET\",status=\"4xx\"}"), 1.0);
+    assert_eq!(
+        metric(
+            &service,
+            "cavra_http_requests_total{route=\"unmatched\",method=\"GET\",status=\"4xx\"}"
+        ),
+        1.0
+    );
 }
 
 /// Whatever callers send, the metrics do not grow.

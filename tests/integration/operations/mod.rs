@@ -2,8 +2,8 @@
 
 mod access;
 mod exposition;
-mod metrics;
 mod logs;
+mod metrics;
 mod reload;
 mod rollback;
 mod tls;
@@ -79,6 +79,8 @@ fn signal(service: &Service, signal: rustix::process::Signal) {
 /// The value of one series of the metrics; 0 where it is not there.
 fn metric(service: &Service, series: &str) -> f64 {
     let text = service.get("/metrics").body;
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().unwrap())
 }

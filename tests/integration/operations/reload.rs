@@ -26,12 +26,19 @@ fn acme(dir: &Path) -> Cavra {
 }
 
 fn verdict(service: &Service) -> String {
-    let request = json!({"action_type": "execute_command", "target": "ship it", "policy_pack": "acme-baseline"});
+    let request =
+        json!({"action_type": "execute_command", "target": "ship it", "policy_pack": "acme-baseline"});
     let answer = service.evaluate(&request);
     assert_eq!(answer.status, 200, "{answer:?}");
     let answer = answer.json();
-    assert_eq!(answer["parity_match"], true, "both backends are of one state: {answer}");
-    answer["effective_decision"]["decision"].as_str().unwrap().to_owned()
+    assert_eq!(
+        answer["parity_match"], true,
+        "both backends are of one state: {answer}"
+    );
+    answer["effective_decision"]["decision"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -64,7 +71,13 @@ fn no_request_is_lost_while_it_reloads() {
         let judged: usize = clients.into_iter().map(|it| it.join().unwrap()).sum();
         assert!(judged > 10, "{judged}");
     });
-    assert_eq!(metric(&service, "cavra_reloads_total{what=\"state\",outcome=\"applied\"}"), 5.0);
+    assert_eq!(
+        metric(
+            &service,
+            "cavra_reloads_total{what=\"state\",outcome=\"applied\"}"
+        ),
+        5.0
+    );
 }
 
 #[test]
@@ -77,16 +90,29 @@ fn what_cannot_be_used_leaves_everything_as_it_was() {
     assert_eq!(verdict(&service), "allow");
     std::fs::write(dir.path().join("packs/acme-baseline/policy.yaml"), "metadata: [").unwrap();
     let refused = service.call("POST", RELOAD);
-    assert_eq!((refused.status, refused.problem().as_deref()), (409, Some("reload-refused")));
-    assert!(!refused.body.contains(dir.path().to_str().unwrap()), "{}", refused.body);
+    assert_eq!(
+        (refused.status, refused.problem().as_deref()),
+        (409, Some("reload-refused"))
+    );
+    assert!(
+        !refused.body.contains(dir.path().to_str().unwrap()),
+        "{}",
+        refused.body
+    );
     assert_eq!(verdict(&service), "allow");
     signal(&service, Signal::HUP);
     soon("refused by SIGHUP, too", || {
-        metric(&service, "cavra_reloads_total{what=\"state\",outcome=\"refused\"}") >= 2.0
+        metric(
+            &service,
+            "cavra_reloads_total{what=\"state\",outcome=\"refused\"}",
+        ) >= 2.0
     });
     assert_eq!(verdict(&service), "allow");
     let told = std::fs::read_to_string(&log).unwrap();
-    assert!(told.contains("the reload was refused") && told.contains("policy.yaml"), "{told}");
+    assert!(
+        told.contains("the reload was refused") && told.contains("policy.yaml"),
+        "{told}"
+    );
     pack(dir.path(), "block");
     signal(&service, Signal::HUP);
     soon("reloaded", || verdict(&service) == "block");
@@ -103,14 +129,25 @@ fn a_fast_path_that_cannot_judge_is_refused() {
             .args(["--runtime-path".as_ref(), runtime.as_os_str()])
             .args(["--state-dir".as_ref(), dir.path().join("state").as_os_str()]),
     );
-    let judged = || service.post(EVALUATE, r#"{"action_type":"read_file","target":"a"}"#).json();
+    let judged = || {
+        service
+            .post(EVALUATE, r#"{"action_type":"read_file","target":"a"}"#)
+            .json()
+    };
     assert_eq!(judged()["parity_match"], true);
-    for broken in [b"\0asm nothing".to_vec(), std::fs::read(misbehaving("panic_in_evaluate")).unwrap()] {
+    for broken in [
+        b"\0asm nothing".to_vec(),
+        std::fs::read(misbehaving("panic_in_evaluate")).unwrap(),
+    ] {
         let new = dir.path().join("new");
         std::fs::write(&new, broken).unwrap();
         std::fs::rename(new, &runtime).unwrap();
         let refused = service.call("POST", RELOAD);
-        assert_eq!(refused.problem().as_deref(), Some("reload-refused"), "{refused:?}");
+        assert_eq!(
+            refused.problem().as_deref(),
+            Some("reload-refused"),
+            "{refused:?}"
+        );
         assert!(refused.body.contains("the fast path"), "{}", refused.body);
         // Whatever the fast path is, the reference decides.
         assert_eq!(judged()["effective_decision"]["decision"], "allow");

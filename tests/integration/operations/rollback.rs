@@ -39,7 +39,11 @@ fn it_is_in_effect_when_it_is_answered_and_over_restarts() {
     assert_eq!(answer["configured_mode"], "enforce");
     assert_eq!(answer["effective_mode"], "disabled");
     assert!(answer["rollback"]["at"].is_string() && answer["rollback"]["by"].is_string());
-    for path in [READINESS, "/runtime/go-pilot/promotion-readiness", "/deployment/production-readiness"] {
+    for path in [
+        READINESS,
+        "/runtime/go-pilot/promotion-readiness",
+        "/deployment/production-readiness",
+    ] {
         let report = service.get(path).json();
         assert_eq!(report["rollback"]["reason"], "too many mismatches", "{path}");
         assert_eq!(report["mode"], "disabled", "{path}");
@@ -54,7 +58,10 @@ fn it_is_in_effect_when_it_is_answered_and_over_restarts() {
     let cleared = again.call("DELETE", ROLLBACK);
     assert_eq!(cleared.json()["rolled_back"], false);
     let judged = again.evaluate(&harmless()).json();
-    assert_eq!((judged["backend_mode"].as_str(), judged.get("rollback")), (Some("enforce"), None));
+    assert_eq!(
+        (judged["backend_mode"].as_str(), judged.get("rollback")),
+        (Some("enforce"), None)
+    );
     drop(again);
     assert_eq!(mode(&Service::ready(serve(dir.path()))), "enforce");
 }
@@ -75,13 +82,19 @@ fn the_command_reaches_a_running_service_and_every_other_command() {
             .run()
             .json()
     };
-    assert_eq!((flags()["status"].as_str(), flags()["rollback"]["reason"].as_str()), (Some("disabled"), Some("drill")));
+    assert_eq!(
+        (flags()["status"].as_str(), flags()["rollback"]["reason"].as_str()),
+        (Some("disabled"), Some("drill"))
+    );
     let one = cavra(["evaluate", "read_file", "a", "--json"])
         .args(fast_path("enforce", "builtin:fastpath"))
         .args(["--state-dir".as_ref(), dir.path().as_os_str()])
         .run()
         .json();
-    assert_eq!(one["rollback"]["by"], format!("uid {}", rustix::process::geteuid().as_raw()));
+    assert_eq!(
+        one["rollback"]["by"],
+        format!("uid {}", rustix::process::geteuid().as_raw())
+    );
     assert_eq!(command(dir.path(), &["--clear"])["changed"], true);
     soon("cleared", || mode(&service) == "enforce");
     assert_eq!(command(dir.path(), &["--clear"])["changed"], false);
@@ -98,7 +111,10 @@ fn a_state_that_says_nothing_counts_as_rolled_back() {
         assert_eq!(judged["backend_mode"], "disabled", "{text:?}");
         assert_eq!(judged["rollback"]["by"], Value::Null);
         let told = judged["rollback"]["reason"].as_str().unwrap();
-        assert!(told.contains("counts as rolled back") && !told.contains('/'), "{told}");
+        assert!(
+            told.contains("counts as rolled back") && !told.contains('/'),
+            "{told}"
+        );
         assert_eq!(service.call("DELETE", ROLLBACK).status, 200);
         assert_eq!(mode(&service), "enforce");
     }
@@ -133,11 +149,18 @@ fn what_is_no_reason_rolls_nothing_back() {
         (r#"{"resaon":"x"}"#, "invalid-request"),
         (r#"{"reason":"a\nb"}"#, "invalid-request"),
     ] {
-        assert_eq!(service.post(ROLLBACK, body).problem().as_deref(), Some(kind), "{body}");
+        assert_eq!(
+            service.post(ROLLBACK, body).problem().as_deref(),
+            Some(kind),
+            "{body}"
+        );
     }
     assert_eq!(mode(&service), "enforce");
     assert_eq!(service.post(ROLLBACK, "").status, 200, "a reason may be left out");
-    assert_eq!(service.post(EVALUATE, &harmless().to_string()).json()["backend_mode"], "disabled");
+    assert_eq!(
+        service.post(EVALUATE, &harmless().to_string()).json()["backend_mode"],
+        "disabled"
+    );
 }
 
 #[test]

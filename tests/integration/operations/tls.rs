@@ -18,7 +18,8 @@ type Stream = BufReader<StreamOwned<ClientConnection, TcpStream>>;
 
 /// Writes a new certificate and its key, and returns the certificate.
 fn certificate(dir: &Path) -> CertificateDer<'static> {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     for (name, text) in [("cert.pem", cert.pem()), ("key.pem", signing_key.serialize_pem())] {
         std::fs::write(dir.join("new"), text).unwrap();
         std::fs::rename(dir.join("new"), dir.join(name)).unwrap();
@@ -91,7 +92,9 @@ fn both_versions_are_spoken_and_nothing_in_the_clear() {
         assert_eq!(get(&mut stream, "/version"), 200, "the connection is kept");
     }
     let mut plain = TcpStream::connect(service.addr).unwrap();
-    plain.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    plain
+        .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
     let mut bytes = Vec::new();
     let _ = plain.read_to_end(&mut bytes);
     assert!(!bytes.starts_with(b"HTTP"), "{bytes:?}");
@@ -112,7 +115,11 @@ fn a_certificate_is_swapped_under_open_connections() {
     assert_eq!(get(&mut open, "/health"), 200, "the open connection goes on");
     // One that cannot be used changes nothing, whoever asks.
     std::fs::write(dir.path().join("key.pem"), "no key").unwrap();
-    write!(open.get_mut(), "POST {RELOAD} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").unwrap();
+    write!(
+        open.get_mut(),
+        "POST {RELOAD} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"
+    )
+    .unwrap();
     assert_eq!(answer(&mut open), 409);
     let mut fresh = connect(&service, &new, version).unwrap();
     assert_eq!(get(&mut fresh, "/health"), 200);
@@ -146,7 +153,11 @@ fn what_does_not_go_together_is_no_start() {
     }
     let half = serve(&dir.path().join("state")).args(["--tls-cert", "x"]).run();
     assert_eq!(half.code, Some(3));
-    assert!(half.stderr.contains("--tls-key (CAVRA_TLS_KEY)"), "{}", half.stderr);
+    assert!(
+        half.stderr.contains("--tls-key (CAVRA_TLS_KEY)"),
+        "{}",
+        half.stderr
+    );
 }
 
 /// Clients that begin a handshake and do not go on are let go, and meanwhile others

@@ -13,7 +13,10 @@ fn a_token_is_made_listed_and_revoked() {
     let secret = token(&file, "ci", &["evaluate", "read"]);
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains(secret.rsplit('_').next().unwrap()), "{text}");
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
 
     // The variable does as well as the flag, and another setting's value does not matter.
     let list = cavra(["token", "list", "--json"])
@@ -53,7 +56,13 @@ fn only_the_token_is_on_standard_output() {
         .env("CAVRA_TOKENS", dir.path().join("tokens.toml"))
         .run()
         .json();
-    let time = |name: &str| list[0][name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let time = |name: &str| {
+        list[0][name]
+            .as_str()
+            .unwrap()
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+    };
     let days = (time("expires_at").as_second() - time("created_at").as_second()) / 86_400;
     assert_eq!(days, 7);
 }
@@ -68,9 +77,16 @@ fn calls_at_the_same_time_lose_nothing() {
             scope.spawn(move || token(file, &format!("t{number}"), &["read"]));
         }
     });
-    let list = cavra(["token", "list", "--json"]).env("CAVRA_TOKENS", &file).run().json();
+    let list = cavra(["token", "list", "--json"])
+        .env("CAVRA_TOKENS", &file)
+        .run()
+        .json();
     assert_eq!(list.as_array().unwrap().len(), 8);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no other file is left");
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        1,
+        "no other file is left"
+    );
 }
 
 #[test]
@@ -79,14 +95,21 @@ fn what_is_wrong_is_told() {
     let file = dir.path().join("tokens.toml");
     let no_file = cavra(["token", "list"]).run();
     assert_eq!(no_file.code, Some(3));
-    assert!(no_file.stderr.contains("--tokens (CAVRA_TOKENS)"), "{}", no_file.stderr);
+    assert!(
+        no_file.stderr.contains("--tokens (CAVRA_TOKENS)"),
+        "{}",
+        no_file.stderr
+    );
     for (args, part) in [
         (vec!["--role", "admin"], "the roles are evaluate, read, operate"),
         (vec!["--role", "read", "--id", "Not An Id"], "lower-case letters"),
         (vec!["--role", "read", "--expires-in-days", "0"], "0"),
         (vec![], "--role"),
     ] {
-        let output = cavra(["token", "create"]).args(&args).env("CAVRA_TOKENS", &file).run();
+        let output = cavra(["token", "create"])
+            .args(&args)
+            .env("CAVRA_TOKENS", &file)
+            .run();
         assert_eq!(output.code, Some(3), "{args:?} {output:?}");
         assert!(output.stderr.contains(part), "{args:?} {}", output.stderr);
     }

@@ -31,7 +31,9 @@ fn collector() -> (String, Receiver<ExportTraceServiceRequest>) {
                         if stream.read_line(&mut line).unwrap_or(0) == 0 {
                             return;
                         }
-                        if let Some(("content-length", text)) = line.to_lowercase().trim_end().split_once(": ") {
+                        if let Some(("content-length", text)) =
+                            line.to_lowercase().trim_end().split_once(": ")
+                        {
                             length = text.parse().unwrap();
                         }
                         if line == "\r\n" {
@@ -40,7 +42,11 @@ fn collector() -> (String, Receiver<ExportTraceServiceRequest>) {
                         head.push_str(&line);
                     }
                     assert!(head.starts_with("POST /v1/traces HTTP/1.1"), "{head}");
-                    assert!(head.to_lowercase().contains("content-type: application/x-protobuf"), "{head}");
+                    assert!(
+                        head.to_lowercase()
+                            .contains("content-type: application/x-protobuf"),
+                        "{head}"
+                    );
                     let mut body = vec![0; length];
                     stream.read_exact(&mut body).unwrap();
                     let _ = got.send(ExportTraceServiceRequest::decode(&*body).unwrap());
@@ -60,7 +66,12 @@ fn spans(requests: &Receiver<ExportTraceServiceRequest>, wanted: impl Fn(&Span) 
             continue;
         };
         for spans in request.resource_spans {
-            let service = spans.resource.unwrap().attributes.into_iter().find(|it| it.key == "service.name");
+            let service = spans
+                .resource
+                .unwrap()
+                .attributes
+                .into_iter()
+                .find(|it| it.key == "service.name");
             assert_eq!(
                 service.unwrap().value.unwrap().value,
                 Some(Value::StringValue("cavra".to_owned()))
@@ -103,13 +114,23 @@ fn a_request_is_a_span_of_its_callers_trace() {
     assert_eq!(text("http.route"), EVALUATE);
     assert_eq!(text("cavra.decision"), "block");
     assert_eq!(text("cavra.backend"), "go");
-    assert_eq!(text("cavra.correlation_id"), "corr_4bf92f3577b34da6a3ce929d0e0e4736");
-    assert_eq!(attribute(&span, "http.response.status_code"), Some(Value::IntValue(200)));
+    assert_eq!(
+        text("cavra.correlation_id"),
+        "corr_4bf92f3577b34da6a3ce929d0e0e4736"
+    );
+    assert_eq!(
+        attribute(&span, "http.response.status_code"),
+        Some(Value::IntValue(200))
+    );
     assert!(span.end_time_unix_nano > span.start_time_unix_nano);
     assert!(!format!("{span:?}").contains("hunter2"));
 
     // Whoever says that it is not to be sampled is heard; what is last is sent at the end.
-    service.post_with(EVALUATE, "traceparent: 00-11111111111111111111111111111111-2222222222222222-00\r\n", body);
+    service.post_with(
+        EVALUATE,
+        "traceparent: 00-11111111111111111111111111111111-2222222222222222-00\r\n",
+        body,
+    );
     service.get("/version");
     signal(&service, Signal::TERM);
     let last = spans(&requests, |span| {
@@ -139,7 +160,10 @@ fn an_endpoint_that_cannot_be_used_is_told_by_the_service_alone() {
     let dir = tempfile::tempdir().unwrap();
     let refused = serve(dir.path())
         .args(["--addr", "127.0.0.1:0"])
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:hunter2@collector.example")
+        .env(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "https://user:hunter2@collector.example",
+        )
         .run();
     assert_eq!(refused.code, Some(3));
     assert!(refused.stderr.contains("--otlp-endpoint") && !refused.stderr.contains("hunter2"));

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{self, StatusCode};
-use axum::Extension;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -98,7 +98,9 @@ async fn evaluate_batch(
     let body = body::read(request, MAX_BATCH_BYTES).await?;
     let requests = split(&body)?;
     // Each counts as if it came alone; one was counted at the door.
-    let more = u32::try_from(requests.len()).unwrap_or(u32::MAX).saturating_sub(1);
+    let more = u32::try_from(requests.len())
+        .unwrap_or(u32::MAX)
+        .saturating_sub(1);
     if let Some(more) = NonZeroU32::new(more) {
         caller.spend(more).map_err(IntoResponse::into_response)?;
     }
@@ -174,11 +176,7 @@ async fn judge(app: &App, correlation: Option<Arc<str>>, request: &[u8]) -> Vec<
     serde_json::to_vec(&result).unwrap_or_else(|_| b"null".to_vec())
 }
 
-async fn decide(
-    app: &App,
-    correlation: Option<Arc<str>>,
-    request: &[u8],
-) -> Result<Evaluation, Problem> {
+async fn decide(app: &App, correlation: Option<Arc<str>>, request: &[u8]) -> Result<Evaluation, Problem> {
     let mut request = Request::from_json(request)?;
     request.correlation = correlation;
     Ok(app.evaluate(request, Patience::Batch).await?)

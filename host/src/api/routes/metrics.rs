@@ -42,7 +42,11 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Resp
         mode: app.host.mode(),
         rolled_back: app.host.rollback().engaged(),
         in_flight: number(app.workers.busy()),
-        queue_depth: number(app.workers.queued().saturating_add(app.workers.waiting_for_turn())),
+        queue_depth: number(
+            app.workers
+                .queued()
+                .saturating_add(app.workers.waiting_for_turn()),
+        ),
         connections: app.connections.load(Ordering::Relaxed),
         abandoned: app.workers.abandoned(),
         log_lines_dropped: app.log.as_ref().map_or(0, crate::telemetry::Dropped::count),

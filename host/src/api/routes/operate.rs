@@ -77,7 +77,10 @@ async fn reload(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Respo
         )),
         Ok(Err(error)) => Err(Problem::new(
             ProblemKind::ReloadRefused,
-            format!("{} cannot be used; everything is as it was, and the log says more", error.part()),
+            format!(
+                "{} cannot be used; everything is as it was, and the log says more",
+                error.part()
+            ),
         )),
         Err(_) => Err(Problem::of(ProblemKind::Internal)),
     }
@@ -108,7 +111,11 @@ async fn roll_back(
     };
     let rollback = Rollback::new(&reason, by, app.clock.now())
         .map_err(|error| Problem::new(ProblemKind::InvalidRequest, error.to_string()))?;
-    tracing::warn!(by = rollback.by, reason = rollback.reason, "the pilot is rolled back");
+    tracing::warn!(
+        by = rollback.by,
+        reason = rollback.reason,
+        "the pilot is rolled back"
+    );
     change(&app, move |switch| switch.engage(rollback).map(|()| true)).await
 }
 
