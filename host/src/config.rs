@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -103,6 +103,8 @@ settings! {
         "Where compiled modules and baked policies are kept for the next process: a directory, `auto` (the user's cache directory), or `off`.";
     CacheKey "CAVRA_CACHE_KEY" "cache-key" "FILE" "auto"
         "The key that what is in the cache is authenticated with, made when it is missing: a file, or `auto` (in the user's state directory).";
+    StateDir "CAVRA_STATE_DIR" "state-dir" "DIR" "auto"
+        "Where a rollback is kept over restarts: a directory that nobody else can write to, or `auto` (in the user's state directory).";
     Addr "CAVRA_ADDR" "addr" "ADDR" "127.0.0.1:8000"
         "`cavra serve`: the address and port to listen on; port 0 takes a free one.";
     Workers "CAVRA_WORKERS" "workers" "COUNT" "auto"
@@ -113,6 +115,22 @@ settings! {
         "`cavra serve`: how many connections are open at once; more wait until one is closed.";
     DrainSeconds "CAVRA_DRAIN_SECONDS" "drain-seconds" "SECONDS" "10"
         "`cavra serve`: how long requests in flight may take after the service was told to stop, in seconds.";
+    Tokens "CAVRA_TOKENS" "tokens" "FILE" ""
+        "`cavra serve`, `cavra token`: the file of the bearer tokens. When it is set, every call needs a token but those of probes.";
+    RateLimit "CAVRA_RATE_LIMIT" "rate-limit" "COUNT" "2000"
+        "`cavra serve`: how many evaluations and other requests a second each token may have; as many may come at once.";
+    TlsCert "CAVRA_TLS_CERT" "tls-cert" "FILE" ""
+        "`cavra serve`: the certificate chain, PEM, the service's own first. Needs `--tls-key`.";
+    TlsKey "CAVRA_TLS_KEY" "tls-key" "FILE" ""
+        "`cavra serve`: the private key of the certificate, PEM.";
+    InsecurePlaintext "CAVRA_INSECURE_PLAINTEXT" "insecure-plaintext" "BOOL" "false"
+        "`cavra serve`: listen beyond loopback without TLS: tokens and requests can be read on the way. For a service behind a proxy that ends TLS.";
+    LogFormat "CAVRA_LOG_FORMAT" "log-format" "FORMAT" "json"
+        "`cavra serve`: how log lines are written to standard error: json or text.";
+    LogLevel "CAVRA_LOG_LEVEL" "log-level" "LEVEL" "info"
+        "`cavra serve`: the least that is logged: error, warn, info (one line a request), debug, or off.";
+    OtlpEndpoint "OTEL_EXPORTER_OTLP_ENDPOINT" "otlp-endpoint" "URL" ""
+        "`cavra serve`: where traces are sent, OTLP over HTTP, such as http://127.0.0.1:4318; none are made when it is unset.";
 }
 
 impl Setting {
@@ -120,14 +138,27 @@ impl Setting {
     pub fn is_of_service(self) -> bool {
         SERVICE.contains(&self)
     }
+
+    /// Whether its flag alone, without a value, means `true`.
+    pub fn is_switch(self) -> bool {
+        self == Self::InsecurePlaintext
+    }
 }
 
-const SERVICE: [Setting; 5] = [
+const SERVICE: [Setting; 13] = [
     Setting::Addr,
     Setting::Workers,
     Setting::QueueLength,
     Setting::MaxConnections,
     Setting::DrainSeconds,
+    Setting::Tokens,
+    Setting::RateLimit,
+    Setting::TlsCert,
+    Setting::TlsKey,
+    Setting::InsecurePlaintext,
+    Setting::LogFormat,
+    Setting::LogLevel,
+    Setting::OtlpEndpoint,
 ];
 
 /// Where `cavra serve` listens by default.
@@ -159,6 +190,19 @@ impl Source for Environment {
     #[expect(clippy::disallowed_methods, reason = "this is where settings read variables")]
     fn get(&self, setting: Setting) -> Option<OsString> {
         std::env::var_os(setting.env())
+    }
+}
+
+/// One variable of the process's environment: for commands that must not fail for
+/// another's value.
+#[derive(Clone, Copy, Debug)]
+pub struct OneVariable(pub Setting);
+
+impl Source for OneVariable {
+    fn get(&self, setting: Setting) -> Option<OsString> {
+        Some(setting)
+            .filter(|it| *it == self.0)
+            .and_then(|it| Environment.get(it))
     }
 }
 
@@ -206,6 +250,8 @@ pub struct Config {
     pub drill_max_age_days: f64,
     /// How many days ahead the next drill counts as due soon.
     pub drill_due_soon_days: f64,
+    /// Where a rollback is kept: a directory or `auto`.
+    pub state_dir: String,
     /// What only the service has.
     pub service: ServiceConfig,
 }
@@ -223,6 +269,77 @@ pub struct ServiceConfig {
     pub max_connections: u64,
     /// How long requests in flight may take at the end.
     pub drain: Duration,
+    /// The file of the tokens; none: whoever can reach the service may call.
+    pub tokens: Option<PathBuf>,
+    /// How many requests a second each token may have.
+    pub rate_limit: NonZeroU32,
+    /// Certificate and key; none: no TLS.
+    pub tls: Option<TlsFiles>,
+    /// Whether it may listen beyond loopback without TLS.
+    pub insecure_plaintext: bool,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// The least that is logged.
+    pub log_level: LogLevel,
+    /// Where traces are sent; none: nowhere. Checked by the service alone: the variable
+    /// is not this program's own.
+    pub otlp_endpoint: Option<String>,
+}
+
+/// What TLS needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, PEM.
+    pub cert: PathBuf,
+    /// The private key, PEM.
+    pub key: PathBuf,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident, $problem:literal, { $($(#[$variant_doc:meta])* $variant:ident $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $name {
+            fn read(text: &str) -> Result<Self, String> {
+                match text.trim().to_ascii_lowercase().as_str() {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err($problem.to_owned()),
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// How log lines are written.
+    LogFormat, "it must be json or text", {
+        /// One JSON object a line.
+        #[default]
+        Json "json",
+        /// For people.
+        Text "text",
+    }
+}
+
+words! {
+    /// The least that is logged.
+    LogLevel, "it must be one of error, warn, info, debug, off", {
+        /// What failed.
+        Error "error",
+        /// And what is not as it should be.
+        Warn "warn",
+        /// And every request.
+        #[default]
+        Info "info",
+        /// And what else may help.
+        Debug "debug",
+        /// Nothing.
+        Off "off",
+    }
 }
 
 impl Config {
@@ -260,12 +377,29 @@ impl Config {
                 .collect(),
             drill_max_age_days: read.positive(Setting::RollbackDrillMaxAgeDays),
             drill_due_soon_days: read.positive(Setting::RollbackDrillDueSoonDays),
+            state_dir: read.text(Setting::StateDir),
             service: ServiceConfig {
                 addr: read.addr(Setting::Addr),
                 workers: read.automatic(Setting::Workers),
                 queue_length: read.count(Setting::QueueLength),
                 max_connections: read.count(Setting::MaxConnections),
                 drain: read.seconds(Setting::DrainSeconds),
+                tokens: read.path(Setting::Tokens),
+                rate_limit: read
+                    .parsed(Setting::RateLimit, |text| {
+                        let number = text.trim().parse::<NonZeroU32>().map(Some);
+                        number.map_err(|_| "it must be a whole number from 1 to 4294967295".to_owned())
+                    })
+                    .unwrap_or(NonZeroU32::MIN),
+                tls: read.tls(),
+                insecure_plaintext: read.parsed(Setting::InsecurePlaintext, |text| match text.trim() {
+                    "true" => Ok(true),
+                    "false" => Ok(false),
+                    _ => Err("it must be true or false".to_owned()),
+                }),
+                log_format: read.parsed(Setting::LogFormat, LogFormat::read),
+                log_level: read.parsed(Setting::LogLevel, LogLevel::read),
+                otlp_endpoint: Some(read.text(Setting::OtlpEndpoint)).filter(|it| !it.is_empty()),
             },
         };
         if read.faults.is_empty() {
@@ -346,6 +480,16 @@ impl Reader<'_> {
             Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
             _ => Err("it must be a finite number greater than 0".to_owned()),
         })
+    }
+
+    fn tls(&mut self) -> Option<TlsFiles> {
+        match (self.path(Setting::TlsCert), self.path(Setting::TlsKey)) {
+            (Some(cert), Some(key)) => return Some(TlsFiles { cert, key }),
+            (None, None) => {}
+            (Some(_), None) => self.fault(Setting::TlsKey, "", "it must be set where --tls-cert is"),
+            (None, Some(_)) => self.fault(Setting::TlsCert, "", "it must be set where --tls-key is"),
+        }
+        None
     }
 
     fn seconds(&mut self, setting: Setting) -> Duration {

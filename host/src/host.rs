@@ -2,6 +2,7 @@
 
 mod files;
 mod governance;
+mod operate;
 mod probe;
 mod turn;
 mod watch;
@@ -29,6 +30,7 @@ use crate::gates::{ReadinessReport, ReadinessSubject};
 use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::pilot::Evaluation;
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicyError, PolicySource, TrustRegistry};
+use crate::rollback::RollbackSwitch;
 use crate::sandbox::{Allocation, EngineError, Loader, MAX_MODULE_BYTES, Module, is_wasm};
 
 const EMPTY_REGISTRY: &[u8] = br#"{"mcp_servers":[]}"#;
@@ -52,6 +54,15 @@ pub enum HostError {
         was: u64,
         /// What it would have to be.
         wanted: u64,
+    },
+    /// Something that is configured cannot be used, where only a state that works is
+    /// taken on.
+    #[error("{part} cannot be used: {fault}")]
+    Unusable {
+        /// What it is.
+        part: &'static str,
+        /// Why.
+        fault: Fault,
     },
 }
 
@@ -92,6 +103,7 @@ struct Base {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     supervisor: PathBuf,
+    rollback: Arc<RollbackSwitch>,
     loader: Loader,
 }
 
@@ -105,6 +117,8 @@ struct State {
     reference: OnceLock<Result<Module, Fault>>,
     runtime: OnceLock<Result<Runtime, Fault>>,
     readiness: OnceLock<Arc<ReadinessReport>>,
+    /// The same while the pilot is rolled back: in mode `disabled`.
+    rolled_back_readiness: OnceLock<Arc<ReadinessReport>>,
     /// Documents and reports.
     governance: Governance,
     /// The files of modules and policies as they were before anything was read.
@@ -128,6 +142,19 @@ impl Host {
     /// # Errors
     /// When the engine or the policy directory is unusable.
     pub fn open(config: Config, surroundings: Surroundings) -> Result<Self, HostError> {
+        Self::open_switched(config, surroundings, Arc::default())
+    }
+
+    /// As [`open`](Self::open), with a switch by which the pilot can be rolled back, or
+    /// already is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_switched(
+        config: Config,
+        surroundings: Surroundings,
+        rollback: Arc<RollbackSwitch>,
+    ) -> Result<Self, HostError> {
         let Surroundings {
             clock,
             ids,
@@ -140,6 +167,7 @@ impl Host {
             clock,
             ids,
             supervisor,
+            rollback,
             loader: Loader::new(allocation, config.reference_limits(), cache)?,
         });
         Ok(Self {
@@ -184,6 +212,15 @@ impl Host {
 
     /// Makes a new state beside the old and swaps it in, while nobody else does.
     fn replace(&self, config: Config) -> Result<(), HostError> {
+        self.replace_if(config, |_| Ok(()))
+    }
+
+    /// The same, if the new state is `fit`.
+    fn replace_if(
+        &self,
+        config: Config,
+        fit: impl FnOnce(&State) -> Result<(), HostError>,
+    ) -> Result<(), HostError> {
         let wanted = config.reference_limits().memory_bytes;
         if wanted > self.memory_bytes {
             let was = self.memory_bytes;
@@ -201,6 +238,7 @@ impl Host {
         if state.readiness.get().is_some() {
             next.readiness();
         }
+        fit(&next)?;
         if state.has_reports() {
             next.make_reports(self.base.clock.now());
         }
@@ -238,6 +276,7 @@ impl State {
             reference: OnceLock::new(),
             runtime: OnceLock::new(),
             readiness: OnceLock::new(),
+            rolled_back_readiness: OnceLock::new(),
             governance: Governance::default(),
             code,
             packs: ArcSwap::default(),
@@ -360,7 +399,12 @@ impl State {
     }
 
     fn readiness(&self) -> &Arc<ReadinessReport> {
-        self.readiness.get_or_init(|| Arc::new(self.report()))
+        let kept = if self.base.rollback.engaged() {
+            &self.rolled_back_readiness
+        } else {
+            &self.readiness
+        };
+        kept.get_or_init(|| Arc::new(self.report()))
     }
 
     fn report(&self) -> ReadinessReport {
@@ -379,7 +423,7 @@ impl State {
             reference: self.probe(),
             engine_fingerprint: self.base.loader.engine().fingerprint().to_string(),
         };
-        ReadinessReport::new(&self.config, &subject)
+        ReadinessReport::new(&self.effective(), &subject)
     }
 
     /// The digest of the fast path's policy for the default pack, or of another that is held.

@@ -9,6 +9,7 @@
 //! A request walks one way: `cli → pilot → backend(reference) → gates →
 //! backend(fast path) → parity → answer`. Start at [`host::Host::evaluate`].
 
+pub mod access;
 pub mod api;
 pub mod backend;
 pub mod builtin;
@@ -24,4 +25,6 @@ pub mod host;
 pub mod model;
 pub mod pilot;
 pub mod policy;
+pub mod rollback;
 pub mod sandbox;
+pub mod telemetry;

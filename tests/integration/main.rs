@@ -18,6 +18,7 @@ mod governance;
 mod instructions;
 mod modes;
 mod native;
+mod operations;
 mod packs;
 mod parity;
 mod promoted;

@@ -50,6 +50,7 @@ pub fn cavra<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Cavra {
         .env_clear()
         .env("CAVRA_CACHE_DIR", scratch.join("cache"))
         .env("CAVRA_CACHE_KEY", scratch.join("cache.key"))
+        .env("CAVRA_STATE_DIR", scratch.join("state"))
         .args(args);
     Cavra(command)
 }

@@ -1,8 +1,10 @@
 //! A running `cavra serve`, and the plainest client there can be: what goes over the
 //! wire is what a test has written.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
@@ -46,17 +48,29 @@ pub struct Connection(BufReader<TcpStream>);
 impl Service {
     /// Starts `cavra serve` with these arguments and waits until it listens.
     pub fn start(serve: Cavra) -> Self {
+        Self::launch(serve.env("CAVRA_LOG_LEVEL", "error"), Stdio::inherit())
+    }
+
+    /// The same, with its log in a file.
+    pub fn logged(serve: Cavra, log: &Path) -> Self {
+        let log = File::create(log).expect("a log can be written");
+        Self::launch(serve, log.into())
+    }
+
+    fn launch(serve: Cavra, log: Stdio) -> Self {
         let mut child = serve
             .args(["--addr", "127.0.0.1:0"])
             .command()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("dist/bin/cavra starts; run `make build` first");
         let mut stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("standard output is text");
-        let addr = line.trim().strip_prefix("listening on http://");
+        let addr = line.trim().strip_prefix("listening on http");
+        let addr = addr.and_then(|rest| rest.trim_start_matches('s').strip_prefix("://"));
         let addr = addr.and_then(|addr| addr.parse().ok());
         Self {
             addr: addr.unwrap_or_else(|| panic!("no address in `{line}`")),

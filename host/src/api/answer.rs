@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::observe::Told;
 use super::workers::Refused;
 use super::{Problem, ProblemKind};
 use crate::pilot::{Evaluation, SelectedBackend};
@@ -39,7 +40,9 @@ pub(super) fn evaluation(answer: &Evaluation) -> Response {
         SelectedBackend::None => StatusCode::SERVICE_UNAVAILABLE,
         SelectedBackend::Python | SelectedBackend::Go => StatusCode::OK,
     };
-    json(status, answer)
+    let mut response = json(status, answer);
+    response.extensions_mut().insert(Told::of(answer));
+    response
 }
 
 impl From<Refused> for Problem {

@@ -35,7 +35,7 @@ pub(super) async fn read(request: Request<Body>, limit: usize) -> Result<Bytes, 
 
 /// A page in a browser may send a `POST` to any address, loopback included, and its
 /// browser tells by this header. No page is a caller of this service.
-fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(header::ORIGIN) {
         None => Ok(()),
         Some(_) => Err(Problem::of(ProblemKind::FromBrowser)),

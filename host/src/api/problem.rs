@@ -67,6 +67,16 @@ problems! {
         "The `content-type` is neither JSON nor what `curl -d` sends when it is told none.",
     FromBrowser "from-browser" FORBIDDEN "Pages may not call"
         "A `POST` with an `Origin` header: a page in a browser has sent it, and none is a caller of this service.",
+    Unauthorized "unauthorized" UNAUTHORIZED "A valid token is needed"
+        "There is no `Authorization: Bearer` header, or its token is none, has expired or was revoked.",
+    Forbidden "forbidden" FORBIDDEN "The token may not do this"
+        "The token is valid and has not the role that this route needs.",
+    RateLimited "rate-limited" TOO_MANY_REQUESTS "The token asks too often"
+        "The token has used up what it may ask in a second; `retry-after` says when to ask again.",
+    ReloadRefused "reload-refused" CONFLICT "The reload was refused"
+        "Something that is configured cannot be used. Everything is as it was; the log says more.",
+    RollbackNotKept "rollback-not-kept" INTERNAL_SERVER_ERROR "The rollback cannot be written down"
+        "The state directory cannot be written to. A rollback is in effect all the same, until it is cleared or the service ends; what was to be cleared is not.",
     NotFound "not-found" NOT_FOUND "No such route"
         "The path is none of the service.",
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "Not with this method"
@@ -149,6 +159,12 @@ impl IntoResponse for Problem {
     }
 }
 
+impl From<Problem> for Response {
+    fn from(problem: Problem) -> Self {
+        problem.into_response()
+    }
+}
+
 impl From<RequestError> for Problem {
     fn from(error: RequestError) -> Self {
         let kind = match &error {
@@ -171,7 +187,9 @@ impl From<&HostError> for Problem {
                 "no pack has the id that `policy_pack` names; `cavra policy list` tells all ids",
             ),
             HostError::Policy(_) => Self::of(ProblemKind::PolicyPackUnusable),
-            HostError::Engine(_) | HostError::Restart { .. } => Self::of(ProblemKind::Internal),
+            HostError::Engine(_) | HostError::Restart { .. } | HostError::Unusable { .. } => {
+                Self::of(ProblemKind::Internal)
+            }
         }
     }
 }

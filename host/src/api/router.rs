@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{App, Problem, ProblemKind, openapi, routes};
+use super::{App, Problem, ProblemKind, access, described, observe, openapi, routes};
 
 /// The service, and the OpenAPI document of what it answers.
 pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
@@ -27,25 +28,38 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .with_state(Arc::clone(app))
         .layer(
             // What a request passes, from the outside to the route. The order:
-            //   1. request id and correlation
-            //   2. log and trace
-            //   3. metrics
+            //   1.-3. correlation, log, trace and metrics
             //   4. a panic becomes an answer, so that all above see it
             //   5. who calls, and may they
             //   6. how often they may
             //   7. how much they may send: `body::read`, by route
-            ServiceBuilder::new().layer(CatchPanicLayer::custom(panicked)),
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(Arc::clone(app), observe::observe))
+                .layer(CatchPanicLayer::custom(panicked))
+                .layer(from_fn_with_state(Arc::clone(app), access::admit)),
         );
     (router, api)
 }
 
+/// The templates of all routes, for metrics.
+pub fn templates() -> Vec<&'static str> {
+    let api = described().into_openapi();
+    let paths = api.paths.paths.into_keys().chain([openapi::PATH.to_owned()]);
+    // A handful of words for the life of the process.
+    paths.map(|path| &*path.leak()).collect()
+}
+
 /// Every route that the document describes.
 fn described() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(openapi::head())
+    let mut router = OpenApiRouter::with_openapi(openapi::head())
         .merge(routes::evaluate::routes())
         .merge(routes::batch::routes())
         .merge(routes::reports::routes())
         .merge(routes::probes::routes())
+        .merge(routes::operate::routes())
+        .merge(routes::metrics::routes());
+    described::with_access(router.get_openapi_mut());
+    router
 }
 
 async fn not_found() -> Problem {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::Service;
 
-use super::{App, router, warm};
+use super::{App, Tls, router, warm};
 
 /// How long the head of a request may take, and a connection may be idle.
 const HEAD_TIME: Duration = Duration::from_secs(30);
@@ -45,6 +46,8 @@ pub enum Transport {
     /// Nothing.
     #[default]
     Plain,
+    /// TLS.
+    Tls(Arc<Tls>),
 }
 
 /// Who is at the other end of a connection: in the extensions of every request.
@@ -110,7 +113,7 @@ impl Serve {
         warm::start(&app);
         let (router, _) = router(&app);
         let graceful = GracefulShutdown::new();
-        let serving = self.accept(&router, &graceful);
+        let serving = self.accept(&app, &router, &graceful);
         tokio::select! {
             () = stop => {}
             () = serving => {}
@@ -126,7 +129,7 @@ impl Serve {
     }
 
     /// Takes connections, for ever.
-    async fn accept(&self, router: &Router, graceful: &GracefulShutdown) {
+    async fn accept(&self, app: &Arc<App>, router: &Router, graceful: &GracefulShutdown) {
         loop {
             let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await else {
                 return;
@@ -136,8 +139,11 @@ impl Serve {
                     let router = router.clone();
                     let watcher = graceful.watcher();
                     let transport = self.transport.clone();
+                    let app = Arc::clone(app);
                     tokio::spawn(async move {
-                        connected(transport, stream, Peer { addr }, router, watcher).await;
+                        app.connections.fetch_add(1, Ordering::Relaxed);
+                        connected(&app, transport, stream, Peer { addr }, router, watcher).await;
+                        app.connections.fetch_sub(1, Ordering::Relaxed);
                         drop(permit);
                     });
                 }
@@ -150,11 +156,25 @@ impl Serve {
 }
 
 /// The life of a connection, up to what is spoken over it.
-async fn connected(transport: Transport, stream: TcpStream, peer: Peer, router: Router, watcher: Watcher) {
+async fn connected(
+    app: &App,
+    transport: Transport,
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    watcher: Watcher,
+) {
     // An answer is one write; waiting for more would only be waiting.
     let _ = stream.set_nodelay(true);
     match transport {
         Transport::Plain => speak(stream, peer, router, watcher).await,
+        Transport::Tls(tls) => match tls.accept(stream).await {
+            Ok(stream) => speak(stream, peer, router, watcher).await,
+            Err(error) => {
+                app.metrics.handshake_failed();
+                tracing::debug!(peer = %peer.addr, %error, "no TLS came about");
+            }
+        },
     }
 }
 

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use super::runtime::{ReportArgs, show};
 use super::{Exit, Failure, open_host, output};
 use crate::gates::ApiAccess;
+use crate::rollback::InForce;
 use crate::sandbox::Allocation;
 
 #[derive(Debug, Subcommand)]
@@ -20,7 +21,10 @@ impl DeploymentCommand {
         // The command line serves nobody else.
         let report = host.production_readiness(ApiAccess::Loopback);
         if args.json {
-            output::json(&report)?;
+            output::json(&InForce {
+                document: &report,
+                rollback: host.rollback().get(),
+            })?;
         } else {
             let title = format!("production in mode {}: {}", report.mode, report.status.as_str());
             show(&title, &report.checks, &report.operator_notes)?;

@@ -67,6 +67,8 @@ impl EvaluateArgs {
                 )));
             }
             let host = Arc::new(open_host(config, Allocation::Pooled(1))?);
+            // A stream may last for days; a rollback reaches it.
+            let _watch = host.rollback().watch(|| {});
             return stream::run(&host, self.check);
         }
         let (json, check) = (self.json, self.check);
@@ -146,6 +148,9 @@ fn show(answer: &Evaluation) -> Result<(), Failure> {
         .unwrap_or_default();
     if !answer.fallback_reason.is_empty() {
         row("note", &format!("{}{code}", answer.fallback_reason));
+    }
+    if let Some(rollback) = &answer.rollback {
+        row("rollback", &rollback.note());
     }
     output::text(&table.to_string())
 }

@@ -8,10 +8,12 @@ mod governance;
 mod module;
 mod output;
 mod policy;
+mod rollback;
 mod runtime;
 mod serve;
 mod settings;
 mod stream;
+mod token;
 mod tour;
 
 pub use exit::Exit;
@@ -26,6 +28,7 @@ use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, SettingFaults};
 use crate::host::{Host, HostError, Surroundings};
 use crate::policy::PolicyError;
+use crate::rollback::RollbackSwitch;
 use crate::sandbox::Allocation;
 
 const ABOUT: &str = "Decides what AI agents may do: every decision made twice, in two sandboxes";
@@ -77,6 +80,9 @@ enum Command {
     Module(module::ModuleCommand),
     /// The HTTP service: decisions and reports over HTTP, until it is told to stop
     Serve(Box<serve::ServeArgs>),
+    /// Bearer tokens: who may call the service
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Watch an agent's day being judged, and what happens when a fast path misbehaves
     Tour(tour::TourArgs),
     /// Print a completion script for a shell
@@ -177,6 +183,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Policy(command) => command.run(),
         Command::Module(command) => command.run(),
         Command::Serve(args) => args.run(),
+        Command::Token(command) => command.run(),
         Command::Tour(args) => args.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "cavra", &mut std::io::stdout());
@@ -187,6 +194,18 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
 
 /// Sets up a host with the system's clock and fresh ids.
 fn open_host(config: Config, allocation: Allocation) -> Result<Host, Failure> {
+    let switch = rollback::file(&config)
+        .map(RollbackSwitch::open)
+        .unwrap_or_default();
+    open_host_switched(config, allocation, Arc::new(switch))
+}
+
+/// As [`open_host`], with a switch that the caller has too.
+fn open_host_switched(
+    config: Config,
+    allocation: Allocation,
+    switch: Arc<RollbackSwitch>,
+) -> Result<Host, Failure> {
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
@@ -194,5 +213,5 @@ fn open_host(config: Config, allocation: Allocation) -> Result<Host, Failure> {
         cache: cache::open(&config),
         supervisor: std::env::current_exe().map_err(|e| Failure::Internal(e.to_string()))?,
     };
-    Ok(Host::open(config, surroundings)?)
+    Ok(Host::open_switched(config, surroundings, switch)?)
 }

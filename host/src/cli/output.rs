@@ -41,6 +41,12 @@ pub(super) fn warn(message: &str) {
     let _ = writeln!(anstream::stderr().lock(), "warning: {message}");
 }
 
+/// Tells standard error what may be worth knowing.
+pub(super) fn note(message: &str) {
+    // Nothing can be done if even this fails.
+    let _ = writeln!(anstream::stderr().lock(), "{message}");
+}
+
 /// An empty table with a header.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();

@@ -3,9 +3,11 @@
 use clap::{Args, Subcommand};
 
 use super::evaluate::EvaluateArgs;
+use super::rollback::RollbackArgs;
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, open_host, output};
 use crate::gates::{Check, ReportKind, ReportStatus};
+use crate::rollback::InForce;
 use crate::sandbox::Allocation;
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +29,8 @@ pub(super) enum RuntimeCommand {
     GoRollbackDrillSchedule(ReportArgs),
     /// Judge one request, or many from standard input (as `cavra evaluate`)
     GoPilotEvaluate(Box<EvaluateArgs>),
+    /// Force the pilot into `disabled`, at once and over restarts; or end that
+    Rollback(RollbackArgs),
 }
 
 #[derive(Debug, Args)]
@@ -63,18 +67,26 @@ impl RuntimeCommand {
             Self::GoRollbackRehearsal(args) => report(ReportKind::Rehearsal, &args),
             Self::GoRollbackDrills(args) => report(ReportKind::DrillHistory, &args),
             Self::GoRollbackDrillSchedule(args) => report(ReportKind::DrillSchedule, &args),
+            Self::Rollback(args) => args.run(),
         }
     }
 }
 
 fn report(kind: ReportKind, args: &ReportArgs) -> Result<Exit, Failure> {
     let config = args.settings.config()?;
-    let mode = config.mode;
-    let reports = open_host(config, Allocation::OnDemand)?.reports();
+    let host = open_host(config, Allocation::OnDemand)?;
+    let (mode, rollback) = (host.mode(), host.rollback().get());
+    let reports = host.reports();
     let report = reports.get(kind);
     if args.json {
-        output::json(&**report)?;
+        output::json(&InForce {
+            document: &**report,
+            rollback,
+        })?;
     } else {
+        if let Some(rollback) = rollback {
+            output::text(&rollback.note())?;
+        }
         let title = format!("{} in mode {mode}: {}", kind.route(), report.status().as_str());
         show(&title, report.checks(), report.operator_notes())?;
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use super::Failure;
-use crate::config::{Config, Environment, Setting};
+use crate::access::TokenFile;
+use crate::config::{Config, Environment, OneVariable, Setting};
 use crate::policy::Catalog;
 
 /// A flag for every setting.
@@ -16,6 +17,13 @@ impl SettingsArgs {
     /// Reads the settings: these flags over the environment.
     pub(super) fn config(&self) -> Result<Config, Failure> {
         Ok(Config::read(&self.0, &Environment)?)
+    }
+
+    /// Reads one setting and takes the defaults of all others.
+    pub(super) fn only(&self, setting: Setting) -> Result<Config, Failure> {
+        let mut flags = self.0.clone();
+        flags.retain(|it, _| *it == setting);
+        Ok(Config::read(&flags, &OneVariable(setting))?)
     }
 }
 
@@ -84,8 +92,15 @@ fn flag(setting: Setting) -> Arg {
         "" => String::new(),
         default => format!(", default: {default}"),
     };
-    Arg::new(setting.flag())
-        .long(setting.flag())
+    let arg = Arg::new(setting.flag());
+    let arg = if setting.is_switch() {
+        arg.num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+    } else {
+        arg
+    };
+    arg.long(setting.flag())
         .value_name(setting.value_name())
         .help(format!("{} [env: {}{default}]", setting.help(), setting.env()))
         .help_heading("Settings")
@@ -98,6 +113,9 @@ fn flag(setting: Setting) -> Arg {
                 | Setting::PolicyDir
                 | Setting::TimeoutSeconds
                 | Setting::Addr
+                | Setting::Tokens
+                | Setting::TlsCert
+                | Setting::TlsKey
         ))
         // So that `--evaluate-fuel -1` is told with all other faults.
         .allow_negative_numbers(true)
@@ -141,5 +159,39 @@ impl FromArgMatches for PolicyDirArgs {
             self.0.0.insert(Setting::PolicyDir, dir.clone());
         }
         Ok(())
+    }
+}
+
+/// The one setting that commands about tokens use.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TokensArgs(SettingsArgs);
+
+impl TokensArgs {
+    /// The token file.
+    pub(super) fn file(&self) -> Result<TokenFile, Failure> {
+        match self.0.only(Setting::Tokens)?.service.tokens {
+            Some(path) => Ok(TokenFile::new(path)),
+            None => Err(Failure::Input(format!("which file? set {}", Setting::Tokens))),
+        }
+    }
+}
+
+impl Args for TokensArgs {
+    fn augment_args(command: Command) -> Command {
+        command.arg(flag(Setting::Tokens))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for TokensArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(SettingsArgs::from_arg_matches(matches)?))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
     }
 }

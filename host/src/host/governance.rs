@@ -53,7 +53,7 @@ impl Host {
             .map(|ids| ids.len())
             .map_err(|e| e.to_string());
         let reports = state.make_reports(self.base.clock.now());
-        ProductionReport::new(state.config.mode, &reports, packs, access)
+        ProductionReport::new(state.mode(), &reports, packs, access)
     }
 
     /// Reads the files again that the settings name, and swaps in what follows from
@@ -124,14 +124,17 @@ impl State {
         let found = self.governance.found.load();
         let digests = found.as_deref().unwrap_or(&readiness.digests);
         let reports = Reports::new(
-            &self.config,
+            &self.effective(),
             Arc::clone(readiness),
             digests,
             &self.documents().1,
             now,
         );
         let reports = Arc::new(reports);
-        self.governance.reports.store(Some(Arc::clone(&reports)));
+        // The gates of an evaluation are those of the mode of the settings.
+        if !self.base.rollback.engaged() {
+            self.governance.reports.store(Some(Arc::clone(&reports)));
+        }
         reports
     }
 

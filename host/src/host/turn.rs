@@ -43,10 +43,19 @@ impl Host {
         let state = self.state.load_full();
         let pack = state.pack(&request.policy_pack)?;
         let stamps = Stamps::draw(&*self.base.clock, &*self.base.ids);
+        let stamps = stamps.correlated(request.correlation.as_ref());
+        let rollback = self.base.rollback.get();
+        let mode = match rollback {
+            Some(_) => Mode::Disabled,
+            None => state.config.mode,
+        };
         let gates = GatesNow::new(&state, stamps.now());
-        let begun = pilot::begin(state.config.mode, &*pack.reference, &gates, request, stamps);
+        let begun = pilot::begin(mode, &*pack.reference, &gates, request, stamps);
         Ok(match begun {
-            pilot::Begun::Decided(answer) => Begun::Decided(answer),
+            pilot::Begun::Decided(mut answer) => {
+                answer.rollback = rollback;
+                Begun::Decided(answer)
+            }
             pilot::Begun::Open(open) => Begun::Open(OpenEvaluation {
                 open,
                 turn: Turn { state, pack },
@@ -59,7 +68,7 @@ impl Host {
     pub fn is_prepared(&self, pack: &str) -> bool {
         let state = self.state.load();
         let packs = state.packs.load();
-        let pilot_off = state.config.mode == Mode::Disabled;
+        let pilot_off = state.mode() == Mode::Disabled;
         packs.get(pack).is_some_and(|pack| {
             pilot_off || (pack.fast_path.get().is_some() && state.readiness.get().is_some())
         })
@@ -72,7 +81,7 @@ impl Host {
     pub fn prepare(&self, pack: &str) -> Result<(), HostError> {
         let state = self.state.load_full();
         let pack = state.pack(pack)?;
-        if state.config.mode != Mode::Disabled {
+        if state.mode() != Mode::Disabled {
             state.fast_path(&pack);
             state.readiness();
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -119,6 +120,10 @@ pub struct Request {
     /// The actor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+    /// What ties it to what others know of it, where the caller has said: begins with
+    /// `corr_`. No part of the document.
+    #[serde(skip)]
+    pub correlation: Option<Arc<str>>,
     /// Fields that no evaluator looks at.
     #[serde(skip)]
     pub extra: Map<String, Value>,

@@ -12,6 +12,7 @@ use crate::clock::{Clock, IdSource};
 use crate::fault::FallbackCode;
 use crate::gates::{ReadinessReport, Report};
 use crate::model::{Decision, Identity, IssuedDecision, Request, Stamp};
+use crate::rollback::Rollback;
 
 /// Whose decision is used. The words are the contract's: `python` is the
 /// reference, `go` the fast path.
@@ -67,6 +68,15 @@ impl Stamps {
     /// The time of the evaluation.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The same, under a correlation that the caller brought.
+    #[must_use]
+    pub fn correlated(mut self, correlation: Option<&Arc<str>>) -> Self {
+        if let Some(correlation) = correlation {
+            self.correlation_id = Arc::clone(correlation);
+        }
+        self
     }
 
     /// Issues a decision under the next stamp. No evaluation has more than two.
@@ -130,6 +140,10 @@ pub struct Evaluation {
     pub effective_decision: Arc<IssuedDecision>,
     /// What both backends were and used.
     pub sandbox: Sandbox,
+    /// That the pilot is rolled back: then the mode is `disabled` whatever the settings say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Rollback>)]
+    pub rollback: Option<Arc<Rollback>>,
     /// Reports that were made on the way.
     #[serde(flatten)]
     #[schema(ignore)]
@@ -158,6 +172,7 @@ impl Evaluation {
             go_decision: None,
             effective_decision,
             sandbox: Sandbox::default(),
+            rollback: None,
             reports: Reports::default(),
         }
     }

@@ -1,11 +1,13 @@
 //! `POST /runtime/go-pilot/evaluate/batch`
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{self, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
@@ -17,7 +19,7 @@ use super::evaluate::BODY_PROBLEMS;
 use crate::api::described::with_problems;
 use crate::api::problem::ProblemDocument;
 use crate::api::workers::Patience;
-use crate::api::{App, Problem, ProblemKind, answer, body};
+use crate::api::{App, Caller, Problem, ProblemKind, answer, body, observe};
 use crate::model::Request;
 use crate::pilot::Evaluation;
 
@@ -89,10 +91,19 @@ enum BatchResult {
 )]
 async fn evaluate_batch(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     request: http::Request<Body>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Response> {
+    let correlation = observe::correlation(&request);
     let body = body::read(request, MAX_BATCH_BYTES).await?;
     let requests = split(&body)?;
+    // Each counts as if it came alone; one was counted at the door.
+    let more = u32::try_from(requests.len())
+        .unwrap_or(u32::MAX)
+        .saturating_sub(1);
+    if let Some(more) = NonZeroU32::new(more) {
+        caller.spend(more).map_err(IntoResponse::into_response)?;
+    }
     let Ok(_permit) = app.batches.try_acquire() else {
         return Err(Problem::new(
             ProblemKind::Overloaded,
@@ -100,14 +111,16 @@ async fn evaluate_batch(
                 "{} batches are being judged already; ask again later",
                 app.workers.places()
             ),
-        ));
+        )
+        .into());
     };
     // Dropped with this future when the client goes, and with it what has not begun.
     let mut judging = JoinSet::new();
     let mut results = vec![Vec::new(); requests.len()];
     for (place, request) in requests.into_iter().enumerate() {
         let app = Arc::clone(&app);
-        judging.spawn(async move { (place, judge(&app, &request).await) });
+        let correlation = correlation.clone();
+        judging.spawn(async move { (place, judge(&app, correlation, &request).await) });
     }
     while let Some(judged) = judging.join_next().await {
         let (place, result) = judged.map_err(|_| Problem::of(ProblemKind::Internal))?;
@@ -152,8 +165,8 @@ fn split(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
 }
 
 /// The answer to one request, written.
-async fn judge(app: &App, request: &[u8]) -> Vec<u8> {
-    let result = match decide(app, request).await {
+async fn judge(app: &App, correlation: Option<Arc<str>>, request: &[u8]) -> Vec<u8> {
+    let result = match decide(app, correlation, request).await {
         Ok(evaluation) => BatchResult::Evaluation(Box::new(evaluation)),
         Err(problem) => BatchResult::Error {
             error: problem.document(),
@@ -163,7 +176,8 @@ async fn judge(app: &App, request: &[u8]) -> Vec<u8> {
     serde_json::to_vec(&result).unwrap_or_else(|_| b"null".to_vec())
 }
 
-async fn decide(app: &App, request: &[u8]) -> Result<Evaluation, Problem> {
-    let request = Request::from_json(request)?;
-    Ok(app.workers.evaluate(request, Patience::Batch).await?)
+async fn decide(app: &App, correlation: Option<Arc<str>>, request: &[u8]) -> Result<Evaluation, Problem> {
+    let mut request = Request::from_json(request)?;
+    request.correlation = correlation;
+    Ok(app.evaluate(request, Patience::Batch).await?)
 }

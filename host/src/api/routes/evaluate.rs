@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use crate::api::described::with_problems;
 use crate::api::schema::RequestSchema;
 use crate::api::workers::Patience;
-use crate::api::{App, Problem, ProblemKind, answer, body};
+use crate::api::{App, Problem, ProblemKind, answer, body, observe};
 use crate::model::{MAX_REQUEST_BYTES, Request};
 use crate::pilot::Evaluation;
 
@@ -64,8 +64,10 @@ pub(in crate::api) fn routes() -> OpenApiRouter<Arc<App>> {
     ),
 )]
 async fn evaluate(State(app): State<Arc<App>>, request: http::Request<Body>) -> Result<Response, Problem> {
+    let correlation = observe::correlation(&request);
     let body = body::read(request, MAX_REQUEST_BYTES).await?;
-    let request = Request::from_json(&body)?;
-    let evaluation = app.workers.evaluate(request, Patience::None).await?;
+    let mut request = Request::from_json(&body)?;
+    request.correlation = correlation;
+    let evaluation = app.evaluate(request, Patience::None).await?;
     Ok(answer::evaluation(&evaluation))
 }

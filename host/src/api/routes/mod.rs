@@ -2,5 +2,7 @@
 
 pub(super) mod batch;
 pub(super) mod evaluate;
+pub(super) mod metrics;
+pub(super) mod operate;
 pub(super) mod probes;
 pub(super) mod reports;

@@ -21,6 +21,7 @@ use crate::gates::{
 use crate::host::Host;
 
 const PROBLEMS: [ProblemKind; 1] = [ProblemKind::Internal];
+use crate::rollback::InForce;
 
 pub(in crate::api) fn routes() -> OpenApiRouter<Arc<App>> {
     let reports = ReportKind::ALL
@@ -47,7 +48,11 @@ fn route(kind: ReportKind) -> UtoipaMethodRouter<Arc<App>> {
         let report = app
             .report(move |host| Arc::clone(host.reports().get(kind)))
             .await?;
-        Ok::<_, Problem>(answer::json(StatusCode::OK, &*report))
+        let document = InForce {
+            document: &*report,
+            rollback: app.host.rollback().get(),
+        };
+        Ok::<_, Problem>(answer::json(StatusCode::OK, &document))
     });
     with_problems((schemas, paths, methods), &PROBLEMS)
 }
@@ -73,14 +78,18 @@ fn schemas(kind: ReportKind) -> (String, Vec<(String, RefOr<Schema>)>) {
 /// Whether this is fit for production: all seven reports, and what else it takes
 #[utoipa::path(get, path = "/deployment/production-readiness", responses((status = OK, description = "The report", body = ProductionReport)))]
 async fn production(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let access = app.access;
+    let access = app.access.kind();
     let report = app.report(move |host| host.production_readiness(access)).await?;
-    Ok(answer::json(StatusCode::OK, &report))
+    let document = InForce {
+        document: &report,
+        rollback: app.host.rollback().get(),
+    };
+    Ok(answer::json(StatusCode::OK, &document))
 }
 
 impl App {
     /// Lets a thread of its own make a report: it may read files and load modules.
-    async fn report<T: Send + 'static>(
+    pub(in crate::api) async fn report<T: Send + 'static>(
         &self,
         make: impl FnOnce(&Host) -> T + Send + 'static,
     ) -> Result<T, Problem> {

@@ -27,6 +27,7 @@ mod queue;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError, oneshot};
@@ -106,6 +107,8 @@ pub struct Workers {
     turns: Arc<Semaphore>,
     /// One permit for whoever loads something.
     loader: Semaphore,
+    /// Jobs that were not begun because nobody waited any more.
+    abandoned: Arc<AtomicU64>,
 }
 
 /// What a thread made of a request.
@@ -131,6 +134,7 @@ impl Workers {
             places: Arc::new(Semaphore::new(size.places.get())),
             turns: Arc::new(Semaphore::new(size.queue.get())),
             loader: Semaphore::new(1),
+            abandoned: Arc::default(),
         };
         for number in 0..size.threads() {
             let queue = Arc::clone(&queue);
@@ -144,6 +148,16 @@ impl Workers {
     /// How many evaluations by the fast path run at once.
     pub fn places(&self) -> usize {
         self.size.places.get()
+    }
+
+    /// How many threads are at a job.
+    pub fn busy(&self) -> usize {
+        self.size.threads().saturating_sub(self.queue.idle())
+    }
+
+    /// How many evaluations were not begun because the client had gone.
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned.load(Ordering::Relaxed)
     }
 
     /// How many jobs wait for a thread.
@@ -272,8 +286,11 @@ impl Workers {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (reply, done) = oneshot::channel();
+        let abandoned = Arc::clone(&self.abandoned);
         let job = move || {
-            if !reply.is_closed() {
+            if reply.is_closed() {
+                abandoned.fetch_add(1, Ordering::Relaxed);
+            } else {
                 // Nobody may wait any more; then nobody is told.
                 let _ = reply.send(work());
             }

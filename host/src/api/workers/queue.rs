@@ -112,6 +112,11 @@ impl Queue {
         jobs.turns.len().saturating_add(jobs.requests.len())
     }
 
+    /// How many threads wait.
+    pub(super) fn idle(&self) -> usize {
+        self.lock().idle
+    }
+
     /// Lets every thread end and drops what is in the queue.
     pub(super) fn close(&self) {
         let mut jobs = self.lock();

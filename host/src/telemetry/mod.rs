@@ -1,0 +1,16 @@
+//! What the service tells about itself: metrics, logs, traces.
+//!
+//! Nothing here is set up outside `cavra serve`.
+
+mod correlation;
+mod instruments;
+mod log;
+mod metrics;
+mod names;
+mod trace;
+
+pub use correlation::{CORRELATION_HEADER, Correlation, Parent, TRACEPARENT};
+pub use log::{Dropped, Logs};
+pub use metrics::{AccessReason, Exposition, Live, Metrics, Reloaded, RoutePlace};
+pub use names::{Kind, Metric, RULES};
+pub use trace::{TraceError, Traces};
