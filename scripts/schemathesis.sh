@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Asks a running service thousands of generated questions, right and wrong ones, and
-# holds every answer to its OpenAPI document.
+# holds every answer to its OpenAPI document; then a service with tokens, with a wrong
+# one, which must answer nothing but 401 and 403.
 #
-#   scripts/schemathesis.sh [REQUESTS]     at least so many requests; default: 5000
+#   scripts/schemathesis.sh [REQUESTS]     at least so many requests each; default: 5000
 #
 # Needs Python 3.10 or later with venv, and the Python package index once.
 set -euo pipefail
@@ -19,35 +20,70 @@ if ! "$VENV/bin/schemathesis" --version 2>/dev/null | grep -qF "$VERSION"; then
     "$VENV/bin/pip" install --quiet "schemathesis==$VERSION"
 fi
 
-mkdir -p "$OUT"
-log="$OUT/service.out"
-"$CAVRA" serve --addr 127.0.0.1:0 --mode enforce --runtime-path builtin:fastpath --policy-path auto >"$log" &
-service=$!
-trap 'kill "$service" 2>/dev/null || true; wait "$service" 2>/dev/null || true' EXIT
-
-url=
-for _ in $(seq 300); do
-    url=$(sed -n 's/^listening on //p' "$log")
-    [ -n "$url" ] && break
-    kill -0 "$service" || { echo "the service has ended" >&2; exit 1; }
-    sleep 0.1
-done
-
-# Routes that take nothing have few questions to ask; nearly all requests are evaluations,
-# one at a time and in batches.
 root=$PWD
-cd "$OUT" # where it leaves what it remembers
-"$root/$VENV/bin/schemathesis" run "$url/openapi.json" \
-    --checks all --phases examples,coverage,fuzzing --mode all --max-examples $((LEAST * 2 / 3)) \
-    --workers 2 --seed 1 --suppress-health-check all --warnings off \
-    --request-timeout 60 --report json --report-json-path report.json
-cd "$root"
+mkdir -p "$OUT"
+service=
+stop() {
+    if [ -n "$service" ]; then
+        kill "$service" 2>/dev/null || true
+        wait "$service" 2>/dev/null || true
+    fi
+    service=
+}
+trap stop EXIT
 
-# It still is what it was.
-kill -0 "$service" || { echo "the service has ended" >&2; exit 1; }
-"$VENV/bin/python" - "$OUT/report.json" "$LEAST" <<'PYTHON'
+# Starts a service with these flags more, and finds out where it listens.
+start() {
+    "$CAVRA" serve --addr 127.0.0.1:0 --mode enforce --runtime-path builtin:fastpath --policy-path auto \
+        --state-dir "$root/$OUT/state" --log-level off "$@" >"$OUT/service.out" &
+    service=$!
+    url=
+    for _ in $(seq 300); do
+        url=$(sed -n 's/^listening on //p' "$OUT/service.out")
+        [ -n "$url" ] && return
+        kill -0 "$service" || { echo "the service has ended" >&2; exit 1; }
+        sleep 0.1
+    done
+    echo "the service does not listen" >&2
+    exit 1
+}
+
+# Asks it. Routes that take nothing have few questions to ask; nearly all requests are
+# evaluations, one at a time and in batches.
+ask() {
+    local report=$1
+    shift
+    (cd "$OUT" && "$root/$VENV/bin/schemathesis" run "$@" \
+        --phases examples,coverage,fuzzing --mode all --max-examples $((LEAST * 2 / 3)) \
+        --workers 2 --seed 1 --suppress-health-check all --warnings off \
+        --request-timeout 60 --report json --report-json-path "$report")
+    # It still is what it was.
+    kill -0 "$service" || { echo "the service has ended" >&2; exit 1; }
+    "$VENV/bin/python" - "$OUT/$report" "$LEAST" <<'PYTHON'
 import json, sys
 asked, least = json.load(open(sys.argv[1]))["test_cases"]["generated"], int(sys.argv[2])
 print(f"{asked} requests")
 sys.exit(asked < least)
 PYTHON
+}
+
+start
+curl --silent --fail "$url/openapi.json" >"$OUT/openapi.json"
+# A rollback is no fault; it only makes the rest less interesting.
+ask report.json "$url/openapi.json" --checks all --exclude-path /runtime/go-pilot/rollback
+stop
+
+rm -f "$OUT/tokens.toml"
+"$CAVRA" token create --role read --id nobody --tokens "$OUT/tokens.toml" >/dev/null
+cat >"$OUT/refused.py" <<'PYTHON'
+import schemathesis
+
+
+@schemathesis.check
+def refused(ctx, response, case):
+    assert response.status_code in (401, 403), f"{response.status_code} with a wrong token"
+PYTHON
+start --tokens "$OUT/tokens.toml"
+export SCHEMATHESIS_HOOKS=refused PYTHONPATH=$root/$OUT
+ask refused.json openapi.json --url "$url" --checks refused --header "Authorization: Bearer cavra_nobody_wrong"
+stop
