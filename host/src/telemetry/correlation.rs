@@ -124,7 +124,8 @@ mod tests {
         let trace = "corr_4bf92f3577b34da6a3ce929d0e0e4736";
         assert_eq!(of(None, parent), pair(trace, trace));
         let fresh = format!("corr_{}", "f".repeat(32));
-        for refused in ["", "a b", "a\"b", "a\nb", "é", "a/b", &"x".repeat(129)] {
+        let too_long = "x".repeat(129);
+        for refused in ["", "a b", "a\"b", "a\nb", "é", "a/b", &too_long] {
             assert_eq!(of(Some(refused), None), pair(&fresh, &fresh), "{refused:?}");
         }
         let longest = "x".repeat(128);
