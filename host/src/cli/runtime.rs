@@ -11,7 +11,6 @@ use crate::rollback::InForce;
 use crate::sandbox::Allocation;
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::enum_variant_names, reason = "the contract's names of the commands")]
 pub(super) enum RuntimeCommand {
     /// Whether the fast path can be run at all
     GoPilotReadiness(ReportArgs),

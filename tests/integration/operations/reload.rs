@@ -137,7 +137,7 @@ fn a_fast_path_that_cannot_judge_is_refused() {
     assert_eq!(judged()["parity_match"], true);
     for broken in [
         b"\0asm nothing".to_vec(),
-        std::fs::read(misbehaving("panic_in_evaluate")).unwrap(),
+        std::fs::read(misbehaving("panic")).unwrap(),
     ] {
         let new = dir.path().join("new");
         std::fs::write(&new, broken).unwrap();
