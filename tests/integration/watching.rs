@@ -233,7 +233,6 @@ fn a_policy_directory_that_breaks_leaves_the_old_state() {
     fs::write(&pack, good).unwrap();
     let it = SetUp::new(&["--policy-dir", packs.path().to_str().unwrap()]);
     let (host, _) = open(&it);
-    let _watcher = host.watch().unwrap();
     let verdict = || {
         let body = br#"{"action_type":"execute_command","target":"ship it","policy_pack":"acme-baseline"}"#;
         let answer = host.evaluate(&Request::from_json(body).unwrap()).unwrap();
@@ -243,6 +242,8 @@ fn a_policy_directory_that_breaks_leaves_the_old_state() {
     fs::write(&pack, "metadata: [").unwrap();
     assert!(host.refresh().is_err());
     assert_eq!(verdict(), "allow");
+    // Only now: it would see the broken pack first, and then nothing new is there to be told.
+    let _watcher = host.watch().unwrap();
     fs::write(&pack, good.replace("allow:", "block:")).unwrap();
     let began = Instant::now();
     while verdict() != "block" {

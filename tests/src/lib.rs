@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -41,16 +42,19 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// A command line with none of this process's settings in its environment, and the
-/// tests' own cache.
+/// A command line with none of this process's settings in its environment, the tests'
+/// own cache, and a state of its own: what one test rolls back is no other's business.
 pub fn cavra<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Cavra {
+    static STATES: AtomicUsize = AtomicUsize::new(0);
     let scratch = root().join("target/tmp");
+    let state = STATES.fetch_add(1, Ordering::Relaxed);
+    let state = format!("state/{}-{state}", std::process::id());
     let mut command = Command::new(binary());
     command
         .env_clear()
         .env("CAVRA_CACHE_DIR", scratch.join("cache"))
         .env("CAVRA_CACHE_KEY", scratch.join("cache.key"))
-        .env("CAVRA_STATE_DIR", scratch.join("state"))
+        .env("CAVRA_STATE_DIR", scratch.join(state))
         .args(args);
     Cavra(command)
 }

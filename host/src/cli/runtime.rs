@@ -10,7 +10,6 @@ use crate::gates::{Check, ReportKind, ReportStatus};
 use crate::rollback::InForce;
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::enum_variant_names, reason = "the contract's names of the commands")]
 pub(super) enum RuntimeCommand {
     /// Whether the fast path can be run at all
     GoPilotReadiness(ReportArgs),

@@ -103,8 +103,11 @@ fn series(line: &str) -> (String, Vec<(String, String)>, f64) {
     )
 }
 
+/// Names and values.
+type Labels = Vec<(String, String)>;
+
 fn check_histogram(name: &str, family: &Family) {
-    let mut buckets: BTreeMap<Vec<(String, String)>, Vec<(f64, f64)>> = BTreeMap::new();
+    let mut buckets: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
     for ((series, labels), value) in &family.series {
         if series.ends_with("_bucket") {
             let (le, others): (Vec<_>, Vec<_>) = labels.iter().cloned().partition(|(label, _)| label == "le");

@@ -77,6 +77,8 @@ fn a_batch_that_is_none_is_refused_as_a_whole() {
     assert_eq!(kind("{"), word(ProblemKind::InvalidJson));
     for body in [
         "[]",
+        "[[]]",
+        r#"[[{"action_type":"read_file"}]]"#,
         "\"hunter2\"",
         "{}",
         r#"{"requests":{}}"#,

@@ -137,13 +137,16 @@ async fn evaluate_batch(
 
 /// The requests of a batch, still unread.
 fn split(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+    let no_batch = || {
+        Problem::new(
+            ProblemKind::InvalidRequest,
+            "the batch must be an object with `requests`, a list",
+        )
+    };
     let batch: Batch<'_> = serde_json::from_slice(body).map_err(|error| {
         // What the parser says of a wrong type quotes the value.
         if error.is_data() {
-            Problem::new(
-                ProblemKind::InvalidRequest,
-                "the batch must be an object with `requests`, a list",
-            )
+            no_batch()
         } else {
             Problem::new(
                 ProblemKind::InvalidJson,
@@ -151,6 +154,10 @@ fn split(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
             )
         }
     })?;
+    // The parser takes a list for an object whose members come in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(no_batch());
+    }
     if batch.requests.len() > MAX_BATCH {
         return Err(Problem::new(
             ProblemKind::InvalidRequest,
