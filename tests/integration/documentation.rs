@@ -119,28 +119,37 @@ fn links_between_pages_lead_somewhere() {
 #[test]
 fn the_commands_of_the_readme_do_what_it_says() {
     let text = read("README.md");
-    let commands: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("    $ "))
-        .filter(|line| {
-            line.starts_with("cavra ")
-                && !line.starts_with("cavra serve")
-                && !line.contains('<')
-                && !line.contains('>')
-                && !line.contains('|')
-        })
-        .collect();
-    assert!(commands.len() >= 4, "{commands:?}");
     // Some leave files behind.
     let dir = tempfile::tempdir().unwrap();
-    for command in commands {
-        let mut run = cavra(words(command).iter().skip(1)).command();
-        let output = run.current_dir(dir.path()).output().unwrap();
+    let (mut exported, mut run) = (Vec::new(), 0);
+    for line in text.lines() {
+        let Some(command) = line.strip_prefix("    $ ") else {
+            // What is exported is so until the end of its example.
+            exported.clear();
+            continue;
+        };
+        if let Some((name, value)) = command.strip_prefix("export ").and_then(|it| it.split_once('=')) {
+            exported.push((name, value));
+        }
+        if !command.starts_with("cavra ")
+            || command.starts_with("cavra serve")
+            || command.contains(['<', '>', '|'])
+        {
+            continue;
+        }
+        let output = cavra(words(command).iter().skip(1))
+            .command()
+            .current_dir(dir.path())
+            .envs(exported.iter().copied())
+            .output()
+            .unwrap();
         assert!(
             matches!(output.status.code(), Some(0 | 2 | 4)),
             "{command}: {output:?}"
         );
+        run += 1;
     }
+    assert!(run >= 4, "{run} commands");
 }
 
 /// Splits a command line at blanks outside double quotes.
