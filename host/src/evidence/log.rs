@@ -324,6 +324,10 @@ impl Log {
             self.at.position = self.at.position.saturating_add(length as u64).saturating_add(end);
             self.at.head = Hash::of_line(&line);
             self.at.tree.push(self.at.head);
+            if !whole {
+                // What would be read next is the end that was just written.
+                return Ok(());
+            }
         }
     }
 

@@ -225,7 +225,7 @@ impl Walk {
             self.next = self.next.saturating_add(1);
             self.pruned = self.pruned.saturating_add(1);
         }
-        self.before = None;
+        self.before = Some(segment.name());
         Ok(())
     }
 
