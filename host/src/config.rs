@@ -11,6 +11,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::evidence::sealed::{NoRecipient, Sealer};
 use crate::evidence::{Durability, OnFailure, UnknownWord};
 use crate::pilot::Mode;
 use crate::sandbox::Limits;
@@ -116,6 +117,8 @@ settings! {
         "What becomes of a decision whose record cannot be written: refuse (it is not answered), or continue (it is; the gap is recorded later).";
     EvidenceMask "CAVRA_EVIDENCE_MASK" "evidence-mask" "POINTERS" ""
         "JSON pointers into requests, separated by commas: what stands there is masked in the evidence log, beside what is masked by rule.";
+    EvidenceSealRecipient "CAVRA_EVIDENCE_SEAL_RECIPIENT" "evidence-seal-recipient" "KEY" ""
+        "An auditor's public key of age (`age1…`): what is masked in the evidence log is kept beside it as it was, encrypted to this key.";
     EvidenceSegmentBytes "CAVRA_EVIDENCE_SEGMENT_BYTES" "evidence-segment-bytes" "BYTES" "67108864"
         "How long a segment of the evidence log becomes before the next is begun, in bytes.";
     EvidenceSegmentHours "CAVRA_EVIDENCE_SEGMENT_HOURS" "evidence-segment-hours" "HOURS" "24"
@@ -292,6 +295,8 @@ pub struct EvidenceConfig {
     pub on_failure: OnFailure,
     /// JSON pointers into requests: what stands there is masked.
     pub mask: Vec<String>,
+    /// Whose key masked records are sealed to; none: they are not.
+    pub seal: Option<Sealer>,
     /// How long a segment becomes, in bytes.
     pub segment_bytes: u64,
     /// How old a segment becomes.
@@ -559,6 +564,7 @@ impl Reader<'_> {
                 text.parse().map_err(|e: UnknownWord| e.to_string())
             }),
             mask: self.parsed(Setting::EvidenceMask, pointers),
+            seal: self.seal(),
             segment_bytes: self.count(Setting::EvidenceSegmentBytes),
             segment_age: long(self.positive(Setting::EvidenceSegmentHours) * HOUR),
             retention: self.parsed(Setting::EvidenceRetentionDays, |text| match text.trim() {
@@ -572,6 +578,25 @@ impl Reader<'_> {
             checkpoint_interval: self.seconds(Setting::EvidenceCheckpointSeconds),
         };
         dir.map(|_| read)
+    }
+
+    /// A secret key that was taken for the public one is not told.
+    fn seal(&mut self) -> Option<Sealer> {
+        let text = self.text(Setting::EvidenceSealRecipient);
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        match text.parse() {
+            Ok(sealer) => Some(sealer),
+            Err(problem) => {
+                let secret = text.to_ascii_uppercase().contains("SECRET");
+                let problem: NoRecipient = problem;
+                let shown = if secret { "(a secret)" } else { text };
+                self.fault(Setting::EvidenceSealRecipient, shown, problem.to_string());
+                None
+            }
+        }
     }
 
     fn addr(&mut self, setting: Setting) -> SocketAddr {

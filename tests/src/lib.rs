@@ -74,6 +74,20 @@ impl Cavra {
         self
     }
 
+    /// The same, as the last arguments of another program.
+    #[must_use]
+    pub fn under<I: IntoIterator<Item: AsRef<OsStr>>>(self, program: &str, args: I) -> Self {
+        let mut outer = Command::new(program);
+        outer.env_clear().args(args).arg(self.0.get_program());
+        outer.args(self.0.get_args());
+        for (name, value) in self.0.get_envs() {
+            if let Some(value) = value {
+                outer.env(name, value);
+            }
+        }
+        Self(outer)
+    }
+
     /// The command, to be run in another way than these.
     pub fn command(self) -> Command {
         self.0

@@ -2,6 +2,7 @@
 
 mod commands;
 mod decisions;
+mod evidence;
 mod hosts;
 mod scale;
 mod service;
@@ -19,7 +20,7 @@ use crate::workload::Workload;
 type Measure = fn(&Context) -> Result<Vec<Section>>;
 
 /// Every section, in the order of the table.
-pub(crate) const ALL: [(&str, Measure); 8] = [
+pub(crate) const ALL: [(&str, Measure); 9] = [
     ("decisions", decisions::bench),
     ("the default pack", decisions::baseline),
     ("threads", threads::measure),
@@ -28,6 +29,7 @@ pub(crate) const ALL: [(&str, Measure); 8] = [
     ("commands", commands::measure),
     ("stream", stream::measure),
     ("service", service::measure),
+    ("evidence", evidence::measure),
 ];
 
 /// Checks and times the contenders that are wanted, the first one, which the others

@@ -14,6 +14,7 @@ use crate::evidence::log::PUBLIC_KEY;
 use crate::evidence::note::{Checkpoint, PublicKey};
 use crate::evidence::proof::Proof;
 use crate::evidence::query::Query;
+use crate::evidence::sealed::{Keys, Store, Unopened};
 use crate::evidence::verify::{Verification, verify};
 use crate::evidence::{Entry, EvaluationRecord, checkpoints, export, reader, schema};
 use crate::fault::FallbackCode;
@@ -29,6 +30,8 @@ pub(super) enum EvidenceCommand {
     Query(QueryArgs),
     /// One entry, all of it
     Show(ShowArgs),
+    /// A masked evaluation as it was, opened by the auditor's key
+    Unseal(UnsealArgs),
     /// Evaluations for other tools
     Export(ExportArgs),
     /// Prove that one evaluation is in the log
@@ -126,6 +129,17 @@ pub(super) struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct UnsealArgs {
+    /// The evaluation's id
+    id: String,
+    /// The auditor's key: an identity file, as `age-keygen` writes it
+    #[arg(long, value_name = "FILE")]
+    identity: PathBuf,
+    #[command(flatten)]
+    place: EvidenceDirArgs,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ExportArgs {
     /// In which form
     #[arg(long, value_enum, default_value_t = Form::Jsonl)]
@@ -169,6 +183,7 @@ impl EvidenceCommand {
             Self::Tail(args) => args.run(),
             Self::Query(args) => args.run(),
             Self::Show(args) => args.run(),
+            Self::Unseal(args) => args.run(),
             Self::Export(args) => args.run(),
             Self::Prove(args) => {
                 output::json(&Proof::of(&args.place.dir(None)?, &args.id)?)?;
@@ -262,6 +277,7 @@ fn show(found: &Verification) -> Result<(), Failure> {
             found.recovered,
             "times part of a line was set aside after a crash",
         ),
+        ("sealed", found.sealed, "masked records are in the sealed store"),
         ("torn", found.torn_bytes, "bytes at the end are part of a line"),
     ] {
         if count > 0 {
@@ -382,16 +398,44 @@ impl QueryArgs {
     }
 }
 
+/// The entry of one evaluation.
+fn find(dir: &Path, id: &str) -> Result<Entry, Failure> {
+    for entry in evaluations(dir)? {
+        let entry = entry?;
+        if entry.evaluation().is_some_and(|it| it.evaluation_id == id) {
+            return Ok(entry);
+        }
+    }
+    Err(Failure::Input(format!("the log has no evaluation `{id}`")))
+}
+
 impl ShowArgs {
     fn run(self) -> Result<Exit, Failure> {
-        for entry in evaluations(&self.place.dir(None)?)? {
-            let entry = entry?;
-            if entry.evaluation().is_some_and(|it| it.evaluation_id == self.id) {
-                output::json(&entry)?;
-                return Ok(Exit::Done);
+        output::json(&find(&self.place.dir(None)?, &self.id)?)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl UnsealArgs {
+    fn run(self) -> Result<Exit, Failure> {
+        let dir = self.place.dir(None)?;
+        let keys = Keys::read(&self.identity).map_err(|e| Failure::Input(e.to_string()))?;
+        let entry = find(&dir, &self.id)?;
+        let Some(record) = entry.evaluation() else {
+            return Err(Failure::Input(format!("`{}` is no evaluation", self.id)));
+        };
+        match Store::open(&dir)?.unseal(record, &keys) {
+            Ok(open) => {
+                output::json(&open)?;
+                Ok(Exit::Done)
             }
+            Err(Unopened::NotSealed) => Err(Failure::Input(format!(
+                "`{}` is not sealed: {}",
+                self.id,
+                Unopened::NotSealed
+            ))),
+            Err(error) => Err(Failure::Internal(format!("`{}`: {error}", self.id))),
         }
-        Err(Failure::Input(format!("the log has no evaluation `{}`", self.id)))
     }
 }
 

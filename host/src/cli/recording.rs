@@ -50,6 +50,7 @@ fn options(config: &EvidenceConfig) -> Result<Options, Failure> {
         durability: config.durability,
         on_failure: config.on_failure,
         mask: config.mask.clone(),
+        seal: config.seal.clone(),
     })
 }
 

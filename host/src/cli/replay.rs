@@ -15,6 +15,7 @@ use crate::builtin;
 use crate::config::{Config, Setting};
 use crate::evidence::EvaluationRecord;
 use crate::evidence::reader::Line;
+use crate::evidence::sealed::{Keys, Store};
 use crate::host::read_module;
 use crate::replay::source::{Item, item, lines};
 use crate::replay::{
@@ -49,6 +50,9 @@ pub(super) struct ReplayArgs {
     /// Instead: what would this module have decided? A component, or `builtin:…`
     #[arg(long, value_name = "MODULE")]
     against: Option<String>,
+    /// The auditor's key (an identity file of age): what is masked and sealed is replayed as it was
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
     /// Tell of every record, also of those that are identical
     #[arg(long)]
     all: bool,
@@ -120,6 +124,23 @@ impl ReplayArgs {
         (!ids.is_empty()).then_some(ids)
     }
 
+    /// Who opens what is sealed, if a key is given.
+    fn opener(&self, log: &Path) -> Result<Option<Opener>, Failure> {
+        let Some(identity) = &self.identity else {
+            return Ok(None);
+        };
+        // Beside a file of entries there is a store where the log's directory has one.
+        let dir = if log.is_dir() {
+            Some(log)
+        } else {
+            log.parent().filter(|it| !it.as_os_str().is_empty())
+        };
+        Ok(Some(Opener {
+            keys: Keys::read(identity).map_err(unreadable)?,
+            store: Store::open(dir.unwrap_or(Path::new("."))).map_err(unreadable)?,
+        }))
+    }
+
     /// Does `work` with every record that is asked for, and gives what comes of it to `tell`.
     fn each<R: Send>(
         &self,
@@ -129,6 +150,7 @@ impl ReplayArgs {
         mut tell: impl FnMut(Read<R>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let wanted = self.wanted();
+        let opener = self.opener(log)?;
         let mut found = BTreeSet::new();
         let judge = |line: Result<Line, _>| -> Result<Read<R>, Failure> {
             Ok(match item(&line?) {
@@ -137,7 +159,9 @@ impl ReplayArgs {
                     if wanted.as_ref().is_some_and(|ids| !ids.contains(id)) {
                         return Ok(Read::Other);
                     }
-                    Read::Record(record.evaluation_id.clone(), work(&record))
+                    let open = opener.as_ref().and_then(|it| it.open(&record));
+                    let judged = work(open.as_ref().unwrap_or(&*record));
+                    Read::Record(record.evaluation_id.clone(), judged)
                 }
                 Item::Other => Read::Other,
                 Item::Bad(problem) => Read::Bad(problem),
@@ -243,6 +267,28 @@ impl ReplayArgs {
         } else {
             Exit::Done
         })
+    }
+}
+
+/// Opens what is sealed.
+struct Opener {
+    keys: Keys,
+    store: Store,
+}
+
+impl Opener {
+    /// The record as it was. One that is not sealed, or cannot be opened, is replayed as
+    /// it stands in the log, and says that it was masked.
+    fn open(&self, record: &EvaluationRecord) -> Option<EvaluationRecord> {
+        record.masking.sealed.as_ref()?;
+        match self.store.unseal(record, &self.keys) {
+            Ok(open) => Some(open),
+            Err(error) => {
+                let id = output::short(&record.evaluation_id, 80);
+                output::warn(&format!("{id}: {error}"));
+                None
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::log::private;
+use super::files::private;
 use super::merkle::Frontier;
 use super::note::{Checkpoint, PublicKey};
 use super::{EvidenceError, Hash};
@@ -33,6 +33,16 @@ pub struct Kept {
     pub segment: u64,
     /// How long that segment was, in bytes.
     pub position: u64,
+}
+
+impl Kept {
+    /// With the tree that it is about, if its frontier has the root of its note.
+    pub(super) fn checked(&self) -> Option<(&Self, Frontier)> {
+        let note: Checkpoint = self.note.parse().ok()?;
+        let roots = self.frontier.iter().map(|it| it.parse::<Hash>().ok());
+        let tree = Frontier::new(note.size, roots.collect::<Option<_>>()?)?;
+        (tree.root() == note.root).then_some((self, tree))
+    }
 }
 
 /// Adds a checkpoint.
@@ -73,10 +83,8 @@ pub(super) fn last(dir: &Path, key: &PublicKey) -> Result<Option<(Kept, Frontier
         };
     };
     let note: Checkpoint = kept.note.parse().map_err(|_| changed())?;
-    let roots = kept.frontier.iter().map(|it| it.parse::<Hash>());
-    let roots = roots.collect::<Result<_, _>>().map_err(|_| changed())?;
-    let tree = Frontier::new(note.size, roots).ok_or_else(changed)?;
-    if tree.root() != note.root || !note.is_signed_by(key) {
+    let tree = kept.checked().map(|(_, tree)| tree).ok_or_else(changed)?;
+    if !note.is_signed_by(key) {
         return Err(changed());
     }
     Ok(Some((kept, tree)))
@@ -119,6 +127,8 @@ pub struct Found {
     pub line: u64,
     /// The checkpoint; none where the line is none.
     pub note: Option<Checkpoint>,
+    /// All of the line.
+    pub kept: Option<Kept>,
     /// Whether the line is the last and without an end: what a crash leaves.
     pub torn: bool,
 }
@@ -143,7 +153,8 @@ pub fn all(dir: &Path) -> Result<Vec<Found>, EvidenceError> {
         found.push(Found {
             line: number,
             torn: kept.is_none(),
-            note: kept.and_then(|kept| kept.note.parse().ok()),
+            note: kept.as_ref().and_then(|kept| kept.note.parse().ok()),
+            kept,
         });
     }
     Ok(found)

@@ -36,10 +36,39 @@ impl Hash {
     }
 }
 
+impl Hash {
+    /// As it is written. Two stand in every entry, so this does not go byte by byte
+    /// through a formatter.
+    pub(super) fn text(&self) -> HashText {
+        const PREFIX: &[u8; 7] = b"sha256:";
+        let mut text = [0; 71];
+        let (prefix, digits) = text.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX);
+        let digit = |nibble: u8| nibble.wrapping_add(if nibble < 10 { b'0' } else { b'a' - 10 });
+        for ([high, low], byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+        }
+        HashText(text)
+    }
+}
+
+/// A digest as it is written.
+pub(super) struct HashText([u8; 71]);
+
+impl HashText {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        // Of these characters every text is UTF-8.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(self.text().as_str())
     }
 }
 
@@ -73,5 +102,22 @@ impl FromStr for Hash {
             *byte = digit(*high)? << 4 | digit(*low)?;
         }
         Ok(Self(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_reads_as_it_is_written() {
+        let hash = Hash::of(b"an entry");
+        let text: String = hash.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hash.to_string(), format!("sha256:{text}"));
+        assert_eq!(hash.text().as_bytes(), hash.to_string().as_bytes());
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        for wrong in ["", &text, "sha256:", &hash.to_string().to_uppercase()] {
+            assert_eq!(wrong.parse::<Hash>(), Err(NotAHash));
+        }
     }
 }

@@ -4,26 +4,22 @@
 //! file `lock`. Whose turn it is first reads what others have appended since, then
 //! writes all its lines in one write.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use rustix::fs::FlockOperation;
 
 use super::checkpoints::{self, Kept};
+pub use super::files::PUBLIC_KEY;
+use super::files::{LOCK, private, public_key, sync_names, take};
 use super::merkle::Frontier;
-use super::note::{PublicKey, SigningKey};
+use super::note::SigningKey;
 use super::reader::{Segment, segments};
-use super::retention;
-use super::{Entry, Event, EvidenceError, Hash, Recovered, SCHEMA};
-
-/// The file with the log's public key.
-pub const PUBLIC_KEY: &str = "log.pub";
-
-/// The file by which writers take turns.
-const LOCK: &str = "lock";
+use super::retention::{self, Leaving};
+use super::{Entry, Event, EvidenceError, Hash, Recovered, SCHEMA, canonical, sealed};
 
 /// When a log begins new segments, signs, and forgets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +42,8 @@ pub struct Options {
 pub struct Written {
     json: Vec<u8>,
     hash: Hash,
+    /// The line for the sealed store.
+    sealed: Option<Vec<u8>>,
 }
 
 impl Written {
@@ -54,18 +52,42 @@ impl Written {
     /// # Errors
     /// When it cannot be written as canonical JSON.
     pub fn new(event: &Event) -> Result<Self, EvidenceError> {
-        let json = serde_json_canonicalizer::to_vec(event).map_err(EvidenceError::Canonical)?;
+        let json = canonical::to_vec(event)?;
         let hash = Hash::of(&json);
-        Ok(Self { json, hash })
+        Ok(Self {
+            json,
+            hash,
+            sealed: None,
+        })
     }
 
-    /// The canonical JSON of the entry with this event: keys in order.
-    fn line(&self, sequence: u64, previous: &Hash) -> Vec<u8> {
-        let rest = format!(
-            r#","event_sha256":"{}","previous":"{previous}","schema_version":"{SCHEMA}","sequence":{sequence}}}"#,
-            self.hash
-        );
-        [br#"{"event":"#, &self.json[..], rest.as_bytes()].concat()
+    /// With what is to be kept sealed of it.
+    #[must_use]
+    pub(super) fn with_sealed(self, sealed: Option<Vec<u8>>) -> Self {
+        Self { sealed, ..self }
+    }
+
+    /// Whether something of it is kept sealed.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
+    }
+
+    /// Adds the canonical JSON of the entry with this event to `out`, keys in order, and
+    /// tells its hash.
+    fn line(&self, sequence: u64, previous: &Hash, out: &mut Vec<u8>) -> Hash {
+        let begin = out.len();
+        out.extend_from_slice(br#"{"event":"#);
+        out.extend_from_slice(&self.json);
+        out.extend_from_slice(br#","event_sha256":""#);
+        out.extend_from_slice(self.hash.text().as_bytes());
+        out.extend_from_slice(br#"","previous":""#);
+        out.extend_from_slice(previous.text().as_bytes());
+        out.extend_from_slice(br#"","schema_version":""#);
+        out.extend_from_slice(SCHEMA.as_bytes());
+        out.extend_from_slice(br#"","sequence":"#);
+        out.extend_from_slice(sequence.to_string().as_bytes());
+        out.push(b'}');
+        Hash::of_line(out.get(begin..).unwrap_or_default())
     }
 }
 
@@ -76,12 +98,16 @@ pub struct Log {
     key: SigningKey,
     origin: String,
     options: Options,
-    lock: File,
+    lock: Arc<File>,
     segment: Segment,
     file: File,
+    /// When the segment was begun, where the file system knows.
+    born: Option<Timestamp>,
     at: At,
     /// What was set aside and is not yet told in the log.
     recovered: Vec<Recovered>,
+    /// Segments that go once the log has told that they did.
+    leaving: Vec<Leaving>,
 }
 
 /// Where a writer is.
@@ -95,16 +121,6 @@ struct At {
     tree: Frontier,
     /// How many entries the last checkpoint is about.
     signed: u64,
-}
-
-/// Gives the turn back when it is dropped.
-struct Turn(File);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        // Closing the file would do the same a little later.
-        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
-    }
 }
 
 impl Log {
@@ -123,7 +139,7 @@ impl Log {
         if fs::metadata(dir).map_err(&told)?.mode() & 0o022 != 0 {
             return Err(EvidenceError::Exposed { path: dir.to_owned() });
         }
-        let lock = private(&dir.join(LOCK), false)?;
+        let lock = Arc::new(private(&dir.join(LOCK), false)?);
         let _turn = take(&lock, dir)?;
         let key = SigningKey::from_seed(seed).ok_or(EvidenceError::Seed)?;
         let public = public_key(dir, &key)?;
@@ -140,9 +156,11 @@ impl Log {
             options,
             lock,
             segment,
+            born: born(&file),
             file,
             at,
             recovered: Vec::new(),
+            leaving: Vec::new(),
         };
         log.catch_up()?;
         if log.at.tree.size() < log.at.signed {
@@ -160,29 +178,32 @@ impl Log {
         &self.recovered
     }
 
-    /// Appends these events, all or none.
+    /// How many entries the last checkpoint is about.
+    pub fn signed(&self) -> u64 {
+        self.at.signed
+    }
+
+    /// Appends these events, all or none, and tells how many bytes that took.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn append(&mut self, events: &[&Written], now: Timestamp) -> Result<(), EvidenceError> {
+    pub fn append(&mut self, events: &[&Written], now: Timestamp) -> Result<u64, EvidenceError> {
         let _turn = take(&self.lock, &self.dir)?;
         self.catch_up()?;
         self.rotate(now)?;
         let mut at = self.at.clone();
-        let mut bytes = Vec::new();
-        let told = self
-            .recovered
-            .iter()
-            .map(|it| Written::new(&Event::Recovered(it.clone())))
-            .collect::<Result<Vec<_>, _>>()?;
-        for event in told.iter().chain(events.iter().copied()) {
-            let line = event.line(at.tree.size(), &at.head);
-            at.head = Hash::of_line(&line);
+        let told = self.own_events()?;
+        let all = told.iter().chain(events.iter().copied());
+        let length = all.clone().map(|event| event.json.len().saturating_add(300));
+        let mut bytes = Vec::with_capacity(length.fold(0, usize::saturating_add));
+        for event in all {
+            at.head = event.line(at.tree.size(), &at.head, &mut bytes);
             at.tree.push(at.head);
-            bytes.extend(line);
             bytes.push(b'\n');
         }
         at.position = at.position.saturating_add(bytes.len() as u64);
+        // First, so that no record names something that is not there.
+        let sealed = self.seal(told.iter().chain(events.iter().copied()))?;
         let written = self.file.write_all(&bytes).and_then(|()| {
             if self.options.sync {
                 self.file.sync_data()
@@ -194,17 +215,33 @@ impl Log {
             // What is there of it must not be taken for entries. If this fails too, the
             // next turn finds it.
             let _ = self.file.set_len(self.at.position);
+            if let Some((store, length)) = sealed {
+                let _ = store.set_len(length);
+            }
             return Err(EvidenceError::io(&self.segment.path)(error));
         }
         self.at = at;
         self.recovered.clear();
+        self.remove_leaving();
         if self.unsigned() >= self.options.checkpoint_entries
             && let Err(error) = self.sign()
         {
             // The entries are written; the next turn signs them.
             tracing::error!(%error, "the evidence log cannot be signed");
         }
-        Ok(())
+        Ok(bytes.len() as u64)
+    }
+
+    /// Adds what is sealed of these events to the store; tells how to take it away again.
+    fn seal<'a>(
+        &self,
+        events: impl Iterator<Item = &'a Written>,
+    ) -> Result<Option<(File, u64)>, EvidenceError> {
+        let lines: Vec<&[u8]> = events.filter_map(|event| event.sealed.as_deref()).collect();
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        sealed::append(&self.dir, self.segment.first, &lines, self.options.sync).map(Some)
     }
 
     /// How many entries no checkpoint is about.
@@ -236,6 +273,26 @@ impl Log {
         Ok(())
     }
 
+    /// What is to be told of the log itself.
+    fn own_events(&self) -> Result<Vec<Written>, EvidenceError> {
+        let recovered = self.recovered.iter().cloned().map(Event::Recovered);
+        let leaving = self.leaving.iter().map(|it| Event::Pruned(it.told.clone()));
+        recovered
+            .chain(leaving)
+            .map(|event| Written::new(&event))
+            .collect()
+    }
+
+    /// Removes the segments of which the log has told that they go.
+    fn remove_leaving(&mut self) {
+        for leaving in std::mem::take(&mut self.leaving) {
+            if let Err(error) = leaving.remove() {
+                // It is whole and told: whoever prunes next finds it again.
+                tracing::error!(%error, segment = %leaving.told.segment, "an old segment cannot be removed");
+            }
+        }
+    }
+
     /// Begins a new segment where the current one is long or old enough.
     fn rotate(&mut self, now: Timestamp) -> Result<(), EvidenceError> {
         if self.at.position == 0 {
@@ -243,12 +300,8 @@ impl Log {
         }
         let told = EvidenceError::io(&self.segment.path);
         let long = self.at.position >= self.options.segment_bytes;
-        let old = || {
-            let born = self.file.metadata().and_then(|it| it.created()).ok();
-            let born = born.and_then(|born| Timestamp::try_from(born).ok());
-            born.is_some_and(|born| now.duration_since(born) >= self.options.segment_age)
-        };
-        if !long && !old() {
+        let age = self.born.map(|born| now.duration_since(born));
+        if !long && age.is_none_or(|age| age < self.options.segment_age) {
             return Ok(());
         }
         self.file.sync_data().map_err(told)?;
@@ -257,12 +310,13 @@ impl Log {
         if self.options.sync {
             sync_names(&self.dir)?;
         }
+        self.born = born(&self.file);
         self.segment = next;
         self.at.position = 0;
         // Where a writer goes on from must not be in a segment that may be removed.
         self.sign()?;
         if let Some(retention) = self.options.retention {
-            retention::prune(&self.dir, now, retention, self.segment.first)?;
+            self.leaving = retention::condense(&self.dir, now, retention, self.segment.first)?;
         }
         Ok(())
     }
@@ -287,6 +341,7 @@ impl Log {
                 break;
             }
             self.file = private(&next.path, true)?;
+            self.born = born(&self.file);
             self.segment = next;
             self.at.position = 0;
         }
@@ -324,6 +379,10 @@ impl Log {
             self.at.position = self.at.position.saturating_add(length as u64).saturating_add(end);
             self.at.head = Hash::of_line(&line);
             self.at.tree.push(self.at.head);
+            if !whole {
+                // What would be read next is the end that was just written.
+                return Ok(());
+            }
         }
     }
 
@@ -352,6 +411,12 @@ impl Log {
         });
         Ok(())
     }
+}
+
+/// When a file was made, where the file system knows.
+fn born(file: &File) -> Option<Timestamp> {
+    let born = file.metadata().and_then(|it| it.created()).ok()?;
+    Timestamp::try_from(born).ok()
 }
 
 /// Where to begin to read: at the last checkpoint, else at the first segment.
@@ -385,63 +450,4 @@ fn begin(dir: &Path, kept: Option<(Kept, Frontier)>) -> Result<(Segment, At), Ev
         tree,
     };
     Ok((segment, at))
-}
-
-/// A file that nobody else reads, made if it is not there.
-pub(super) fn private(path: &Path, append: bool) -> Result<File, EvidenceError> {
-    OpenOptions::new()
-        .create(true)
-        .read(true)
-        .write(true)
-        .append(append)
-        .mode(0o600)
-        .open(path)
-        .map_err(EvidenceError::io(path))
-}
-
-/// Waits until the disk knows what files there are.
-fn sync_names(dir: &Path) -> Result<(), EvidenceError> {
-    let synced = File::open(dir).and_then(|dir| dir.sync_all());
-    synced.map_err(EvidenceError::io(dir))
-}
-
-fn take(lock: &File, dir: &Path) -> Result<Turn, EvidenceError> {
-    let told = EvidenceError::io(dir);
-    loop {
-        match rustix::fs::flock(lock, FlockOperation::LockExclusive) {
-            Ok(()) => {
-                let turn = Turn(lock.try_clone().map_err(&told)?);
-                // A lock that is no longer in the directory is nobody else's lock.
-                return match lock.metadata().map_err(told)?.nlink() {
-                    0 => Err(EvidenceError::Changed { path: dir.join(LOCK) }),
-                    _ => Ok(turn),
-                };
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(told(error.into())),
-        }
-    }
-}
-
-/// The log's public key, which names the log; made when the log is.
-fn public_key(dir: &Path, key: &SigningKey) -> Result<PublicKey, EvidenceError> {
-    let path = dir.join(PUBLIC_KEY);
-    let told = EvidenceError::io(&path);
-    if path.exists() {
-        let text = fs::read_to_string(&path).map_err(told)?;
-        let public: PublicKey = text.parse().map_err(|_| EvidenceError::Changed { path })?;
-        if public.is_key_of(key) {
-            return Ok(public);
-        }
-        return Err(EvidenceError::ForeignKey { dir: dir.to_owned() });
-    }
-    let mut name = [0; 16];
-    File::open("/dev/urandom")
-        .and_then(|mut random| random.read_exact(&mut name))
-        .map_err(&told)?;
-    let public = key.public(&format!("cavra-evidence/{:032x}", u128::from_be_bytes(name)));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(&told)?;
-    writeln!(file, "{public}").map_err(&told)?;
-    file.persist(&path).map_err(|error| told(error.error))?;
-    Ok(public)
 }

@@ -80,6 +80,7 @@ impl EvaluationRecord {
                 masked: Vec::new(),
                 failed: false,
                 replayable: true,
+                sealed: None,
             },
             outcome: outcome(answer),
             measured: Measured {

@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::{Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use ring::hmac;
 use serde_json::{Map, Value};
 
+use super::rules::{NAMES, RULES, VALUE};
 use super::{EvaluationRecord, EvidenceError, Masked};
 
 /// What a mask begins with.
@@ -19,54 +20,8 @@ const MARK: &str = "[masked:";
 /// A secret that is shorter stands in too much that is none to be looked for by itself.
 const SHORTEST: usize = 6;
 
-/// A value of an option or variable: quoted, or up to a blank or what ends a word.
-const VALUE: &str = r#"(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"';&|)}\],]+)"#;
-/// What names of secrets end in.
-const NAMES: &str = r"(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|secret[_-]?key|signing[_-]?key|encryption[_-]?key|access[_-]?key[_-]?id|credentials?|signature|connection[_-]?string)";
-
-/// The rules: the name, and a pattern whose last group is what is masked. They are
-/// looked for without regard to case, unless they say otherwise.
-const RULES: [(&str, &str); 12] = [
-    (
-        "private-key",
-        r"(?s)(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z))",
-    ),
-    (
-        "authorization",
-        r#"\b(?:proxy-)?authorization\\?["']?\s*[:=]\s*\\?["']?([^"'\r\n\\]+)"#,
-    ),
-    (
-        "header",
-        r#"\b(?:x-api-key|api-key|x-auth-token|x-access-token|private-token|job-token|x-vault-token|x-amz-security-token|x-csrf-token|set-cookie|cookie)\\?["']?\s*:\s*\\?["']?([^"'\r\n\\]+)"#,
-    ),
-    ("url", r#"\b[a-z][a-z0-9+.-]*://([^\s/?#"'<>]+)@"#),
-    (
-        "flag",
-        r"(?:^|[\s'\x22=])--?(?:[a-z0-9]+[_-])*(?:NAMES|pass|pwd|auth|bearer)(?:\s*=\s*|\s+)(VALUE)",
-    ),
-    (
-        "assignment",
-        r#"(?:\b|_)(?:[a-z0-9_.-]*NAMES|[a-z0-9]+_(?:pass|pwd|key|auth|pat))\\?["']?\s*(?::=|[:=])\s*\\?(VALUE)"#,
-    ),
-    (
-        "user",
-        r"(?:^|\s)(?:-u\s*|--(?:proxy-)?user(?:\s+|=))(\x22[^\x22:]*:[^\x22]*\x22|'[^':]*:[^']*'|[^\s:'\x22]+:[^\s'\x22]+)",
-    ),
-    (
-        "password-option",
-        r"\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass|redis-cli|smbclient|htpasswd|7z|unzip|zip)\b[^|;&\n]*?\s-(?:p|a|P)\s*(VALUE)",
-    ),
-    ("bearer", r"\bbearer\s+\\?[\x22']?([a-z0-9\-._~+/]{6,}=*)"),
-    (
-        "token",
-        r"(?-i)\b((?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[\w-]{16,}|xox[a-z]-[\w-]{10,}|xapp-[\w-]{10,}|sk-[\w-]{16,}|[srp]k_(?:live|test)_\w{10,}|whsec_\w{16,}|npm_\w{20,}|pypi-[\w-]{16,}|hvs\.[\w-]{16,}|hvb\.[\w-]{16,}|dop_v1_[a-f0-9]{32,}|SG\.[\w-]{16,}\.[\w-]{16,}|ya29\.[\w-]{16,}|EAA[A-Za-z0-9]{24,}|hf_[A-Za-z0-9]{20,}|dckr_pat_[\w-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}))",
-    ),
-    (
-        "cloud-key",
-        r"(?-i)\b((?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z0-9]{12,}|AIza[\w-]{30,}|LTAI[A-Za-z0-9]{12,}|GOOG1E[A-Z0-9]{20,})",
-    ),
-    ("web-token", r"(?-i)\b(eyJ[\w-]{6,}\.eyJ[\w-]{4,}\.[\w-]*)"),
-];
+/// How large compiled patterns may be, in bytes.
+const SIZE: usize = 16 * 1024 * 1024;
 
 /// The name of every rule that can stand in a record.
 pub fn rules() -> impl Iterator<Item = &'static str> {
@@ -77,6 +32,11 @@ pub fn rules() -> impl Iterator<Item = &'static str> {
 /// Masks records of one host.
 pub struct Masker {
     rules: Vec<(&'static str, Regex)>,
+    /// Which rules find anything in a text.
+    any: RegexSet,
+    /// Whether any rule can find anything in a record, found out in one go: see
+    /// [`Self::suspects`].
+    some: RegexSet,
     /// Names of fields that hold secrets.
     field: Regex,
     /// JSON pointers into requests.
@@ -101,6 +61,8 @@ struct Found {
     masked: BTreeSet<Masked>,
     /// What stood where a mask stands now, with its mask; the longest is replaced first.
     secrets: BTreeMap<(std::cmp::Reverse<usize>, String), String>,
+    /// Texts in which no rule finds anything.
+    clean: BTreeSet<String>,
 }
 
 impl Masker {
@@ -109,23 +71,85 @@ impl Masker {
     /// # Errors
     /// When a rule is no pattern, which is a defect.
     pub fn new(seed: &[u8; 32], pointers: &[String]) -> Result<Self, EvidenceError> {
-        let regex = |pattern: &str| {
+        let full = |pattern: &str| {
             let pattern = pattern.replace("NAMES", NAMES).replace("VALUE", VALUE);
-            RegexBuilder::new(&pattern)
+            // Boundaries of all of Unicode make every search slow, and no name of a
+            // secret asks for them.
+            pattern.replace(r"\b", r"(?-u:\b)")
+        };
+        let regex = |pattern: &str| {
+            RegexBuilder::new(&full(pattern))
                 .case_insensitive(true)
-                .size_limit(16 * 1024 * 1024)
+                .size_limit(SIZE)
                 .build()
         };
         let rules = RULES.iter().map(|(name, pattern)| Ok((*name, regex(pattern)?)));
+        let set = |patterns: &mut dyn Iterator<Item = String>| {
+            RegexSetBuilder::new(patterns)
+                .case_insensitive(true)
+                .size_limit(SIZE)
+                .dfa_size_limit(SIZE)
+                .build()
+        };
+        let mut patterns = RULES.iter().map(|(_, pattern)| full(pattern));
+        let any = set(&mut patterns)?;
+        let ends = full(r"(?:NAMES|auth|authorization|pwd|cookies?|bearer)\n");
+        let patterns = RULES.iter().map(|(_, pattern)| full(pattern));
+        let some = set(&mut patterns.chain([ends]))?;
         let signing = hmac::Key::new(hmac::HMAC_SHA256, seed);
         // Not the key that signs: whoever knows one does not know the other.
         let key = hmac::sign(&signing, b"cavra evidence masking v1");
         Ok(Self {
             rules: rules.collect::<Result<_, regex::Error>>()?,
+            any,
+            some,
             field: regex(r"(?:^|[a-z0-9_.-])?(?:NAMES|^auth|authorization|^pwd|^cookies?|^bearer)$")?,
             pointers: pointers.to_vec(),
             key: hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()),
         })
+    }
+
+    /// Whether something of a record may have to be masked: false only where nothing is.
+    /// Most records hold no secret, and this is all that masking costs them: every
+    /// text and key is looked at once, all together, each with an end of line on both
+    /// sides. That an end of line is a blank for all rules, and that whatever a rule
+    /// finds at an end of a text it finds beside a blank too, is what makes it right.
+    pub fn suspects(&self, record: &EvaluationRecord) -> bool {
+        if !self.pointers.is_empty() {
+            return true;
+        }
+        let mut all = Together::default();
+        if let Some(request) = &record.request {
+            all.members(request);
+        }
+        all.text(&record.identity.session_id);
+        all.text(&record.identity.agent_id);
+        all.text(&record.identity.actor);
+        let outcome = &record.outcome;
+        all.text(&outcome.fallback_reason);
+        let decisions = [&outcome.python_decision, &outcome.go_decision];
+        for it in decisions
+            .into_iter()
+            .flatten()
+            .chain([&outcome.effective_decision])
+        {
+            let texts = [
+                &it.action_type,
+                &it.target,
+                &it.requested_operation,
+                &it.reason,
+                &it.policy_pack,
+            ];
+            texts
+                .into_iter()
+                .chain(&it.matched_pattern)
+                .for_each(|text| all.text(text));
+        }
+        for difference in outcome.parity_diff.iter().flatten() {
+            all.value(&difference.python);
+            all.value(&difference.go);
+        }
+        self.some.is_match(&all.joined)
     }
 
     /// Masks a record. Its masking section says what and whether it can be replayed.
@@ -209,8 +233,15 @@ impl Masker {
 
     /// Masks what the rules find in a text.
     fn text<'a>(&self, text: &'a str, at: &str, found: &mut Found) -> Cow<'a, str> {
+        // Most texts stand in a record more than once.
+        if found.clean.contains(text) {
+            return Cow::Borrowed(text);
+        }
         let mut spans: Vec<(std::ops::Range<usize>, &str)> = Vec::new();
-        for (rule, pattern) in &self.rules {
+        for i in self.any.matches(text) {
+            let Some((rule, pattern)) = self.rules.get(i) else {
+                continue;
+            };
             for groups in pattern.captures_iter(text) {
                 let secret = groups.iter().flatten().last();
                 let secret = secret.filter(|it| !it.is_empty() && !it.as_str().starts_with(MARK));
@@ -220,6 +251,7 @@ impl Masker {
             }
         }
         if spans.is_empty() {
+            found.clean.insert(text.to_owned());
             return Cow::Borrowed(text);
         }
         spans.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
@@ -300,6 +332,47 @@ impl Masker {
                 self.value(value, &at, found);
                 erase_value(value, &at, found);
             }
+        }
+    }
+}
+
+/// The texts of a record, each but once, with an end of line before, between and after.
+#[derive(Default)]
+struct Together<'a> {
+    joined: String,
+    seen: Vec<&'a str>,
+}
+
+impl<'a> Together<'a> {
+    fn text(&mut self, text: &'a str) {
+        // The same few stand in a request and in every decision about it.
+        if self.seen.contains(&text) {
+            return;
+        }
+        if self.seen.len() < 32 {
+            self.seen.push(text);
+        }
+        if self.joined.is_empty() {
+            self.joined.reserve(2048);
+            self.joined.push('\n');
+        }
+        self.joined.push_str(text);
+        self.joined.push('\n');
+    }
+
+    fn members(&mut self, members: &'a Map<String, Value>) {
+        for (key, value) in members {
+            self.text(key);
+            self.value(value);
+        }
+    }
+
+    fn value(&mut self, value: &'a Value) {
+        match value {
+            Value::String(text) => self.text(text),
+            Value::Array(items) => items.iter().for_each(|item| self.value(item)),
+            Value::Object(members) => self.members(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 }
@@ -427,5 +500,101 @@ fn erase_value(value: &mut Value, at: &str, found: &mut Found) {
         }
         Value::Object(members) => erase_members(members, at, found),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::evidence::testing::sparse;
+
+    /// What texts with and without secrets are made of.
+    const PARTS: &[&str] = &[
+        " ",
+        "\n",
+        "=",
+        ":",
+        ": ",
+        "\"",
+        "'",
+        "-",
+        "--",
+        "://",
+        "@",
+        "/",
+        "\\",
+        "_",
+        "|",
+        "x",
+        "secret1",
+        "password",
+        "Token",
+        "api_key",
+        "PASS",
+        "pwd",
+        "auth",
+        "bearer ",
+        "Authorization",
+        "Cookie",
+        "x-api-key",
+        "https",
+        "-u",
+        "--user",
+        "mysql",
+        "-p",
+        "-pword",
+        "AKIAEXAMPLEEXAMPLE1",
+        "ghp_aaaaaaaaaaaaaaaaaaaaaaaa",
+        "eyJhbGciOi.eyJzdWIi.abc",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "robot:word",
+        "$",
+        "\u{17f}ecret=word",
+    ];
+
+    fn text() -> impl Strategy<Value = String> {
+        proptest::collection::vec(proptest::sample::select(PARTS), 0..7).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn what_is_not_suspected_holds_nothing_to_mask(
+            (key, inner, target, actor) in (text(), text(), text(), text())
+        ) {
+            let masker = masker();
+            let mut record = sparse();
+            record.request = json!({"target": target, "context": [{key: inner}]}).as_object().cloned();
+            record.identity.actor = actor;
+            let suspected = masker.suspects(&record);
+            masker.mask(&mut record);
+            prop_assert!(suspected || record.masking.masked.is_empty(), "{:?}", record);
+        }
+    }
+
+    fn masker() -> &'static Masker {
+        static MASKER: std::sync::OnceLock<Masker> = std::sync::OnceLock::new();
+        MASKER.get_or_init(|| Masker::new(&[7; 32], &[]).unwrap())
+    }
+
+    #[test]
+    fn most_records_are_not_suspected() {
+        let mut record = sparse();
+        for target in [
+            "terraform apply",
+            "git push origin main",
+            "src/password_reset.rs",
+            "cat notes.txt",
+        ] {
+            record.request = json!({"action_type": "x", "target": target}).as_object().cloned();
+            record.outcome.effective_decision.target = target.to_owned();
+            assert!(!masker().suspects(&record), "{target}");
+        }
+        record.request = json!({"password": 7}).as_object().cloned();
+        assert!(masker().suspects(&record));
     }
 }

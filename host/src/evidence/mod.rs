@@ -3,8 +3,11 @@
 //! A log is a directory of append-only segments of [`Entry`] lines. Each entry carries
 //! the hash of the one before; that hash is also its leaf in a Merkle tree (RFC 6962).
 
+mod canonical;
 pub mod checkpoints;
+mod durability;
 pub mod export;
+mod files;
 mod hash;
 pub mod log;
 mod make;
@@ -17,19 +20,27 @@ pub mod reader;
 mod record;
 mod recorder;
 pub mod retention;
+mod rules;
+pub mod sealed;
+mod stats;
+#[cfg(test)]
+mod testing;
 pub mod verify;
+mod walk;
+pub mod watch;
+mod writer;
 
 pub use hash::{Hash, NotAHash};
 pub use record::{
     BackendRecord, Backends, DecisionRecord, DifferenceRecord, Entry, EvaluationRecord, Event, Gap,
-    IdentityRecord, LimitsRecord, Masked, Masking, Measured, MeasuredBackend, Outcome, Recovered, SCHEMA,
-    Settings, schema,
+    IdentityRecord, LimitsRecord, Masked, Masking, Measured, MeasuredBackend, Outcome, Pruned, Recovered,
+    SCHEMA, Sealed, Settings, schema,
 };
 
+pub use durability::{Durability, OnFailure, UnknownWord};
 pub use make::Subject;
-pub use recorder::{
-    Durability, OnFailure, Options, Prepared, Recorder, Stats, Ticket, UnknownWord, Unrecorded,
-};
+pub use recorder::{Options, Prepared, Recorder, Ticket, Unrecorded};
+pub use stats::Stats;
 
 use std::path::{Path, PathBuf};
 
@@ -96,6 +107,17 @@ pub enum EvidenceError {
     /// A rule of masking is no pattern.
     #[error("a masking rule is unusable: {0}")]
     Rule(#[from] regex::Error),
+    /// A record could not be sealed.
+    #[error("a masked record cannot be sealed: {0}")]
+    Seal(String),
+    /// A file holds no key to open sealed records with.
+    #[error("`{}` is no identity file of age: {problem}", .path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The last record could not be written.
     #[error("the last record could not be written; the service's log says why")]
     Failing,

@@ -1,7 +1,7 @@
 //! Reading a log: segments in order, line by line.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::{Entry, EvidenceError, Hash};
@@ -95,11 +95,23 @@ impl Line {
 /// # Errors
 /// When the file cannot be opened.
 pub fn lines_of(segment: &Segment) -> Result<Lines, EvidenceError> {
-    let file = File::open(&segment.path).map_err(EvidenceError::io(&segment.path))?;
+    lines_after(segment, 0, 0)
+}
+
+/// The lines of one file after the first `lines`, which are `bytes` long together.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub(super) fn lines_after(segment: &Segment, bytes: u64, lines: u64) -> Result<Lines, EvidenceError> {
+    let told = EvidenceError::io(&segment.path);
+    let mut file = File::open(&segment.path).map_err(&told)?;
+    if bytes > 0 {
+        file.seek(SeekFrom::Start(bytes)).map_err(told)?;
+    }
     Ok(Lines {
         name: segment.name(),
         path: segment.path.clone(),
-        number: 0,
+        number: lines,
         input: BufReader::with_capacity(256 * 1024, file),
     })
 }

@@ -1,15 +1,16 @@
-//! Who writes: one thread, in batches, so that evaluations do not wait for each other.
+//! Who writes: one at a time, in batches, so that evaluations do not wait for each other.
 //!
-//! A record is masked and written as JSON by the thread that has judged. The writer
-//! takes whatever has come while it wrote, gives it its place in the chain, and hands
-//! it to the operating system in one write; then everybody in the batch is told.
+//! A record is masked and written as JSON by the thread that has judged, and put where
+//! records wait. Where answers wait for the operating system (`flush`), that same thread
+//! then writes all that waits, unless another is at it: nobody has to be woken for a
+//! write that takes as long as waking. Where they wait for the disk (`fsync`) or for
+//! nothing (`async`), a thread of the log's own writes, so that judging goes on.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,65 +18,21 @@ use tokio::sync::oneshot;
 
 use super::log::{self, Log, Written};
 use super::mask::Masker;
-use super::{EvaluationRecord, Event, EvidenceError, Gap, Recovered};
+use super::sealed::Sealer;
+use super::stats::Stats;
+use super::watch::Watch;
+use super::writer::{Job, Writer};
+use super::{Durability, EvaluationRecord, Event, EvidenceError, OnFailure, Recovered};
 use crate::clock::Clock;
 
-/// How many records wait for the writer; who has one more waits to hand it over.
+/// How many records wait to be written; who has one more waits to hand it over.
 const QUEUE: usize = 1024;
 /// How many records are written at once.
 const BATCH: usize = 256;
-
-/// When an answer is given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// When its record waits for the writer.
-    Async,
-    /// When its record has been handed to the operating system: it survives this process.
-    #[default]
-    Flush,
-    /// When its record is on the disk: it survives the machine's power.
-    Fsync,
-}
-
-/// What happens to an answer whose record cannot be written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFailure {
-    /// It is not given.
-    #[default]
-    Refuse,
-    /// It is given, counted, and the gap is recorded as soon as writing works again.
-    Continue,
-}
-
-/// A word that is none of those that there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it must be {0}")]
-pub struct UnknownWord(&'static str);
-
-impl FromStr for Durability {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        match text.trim() {
-            "async" => Ok(Self::Async),
-            "flush" => Ok(Self::Flush),
-            "fsync" => Ok(Self::Fsync),
-            _ => Err(UnknownWord("one of async, flush, fsync")),
-        }
-    }
-}
-
-impl FromStr for OnFailure {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        match text.trim() {
-            "refuse" => Ok(Self::Refuse),
-            "continue" => Ok(Self::Continue),
-            _ => Err(UnknownWord("refuse or continue")),
-        }
-    }
-}
+/// How long records that nobody waits for are gathered before they are written.
+const GATHER: Duration = Duration::from_millis(1);
+/// How often the log's thread looks whether anything was left undone.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How a log is written.
 #[derive(Clone, Debug)]
@@ -94,6 +51,8 @@ pub struct Options {
     pub on_failure: OnFailure,
     /// JSON pointers into requests: what stands there is masked.
     pub mask: Vec<String>,
+    /// Whose key masked records are sealed to; none: they are not.
+    pub seal: Option<Sealer>,
 }
 
 /// The answer must not be given: its record could not be written.
@@ -101,39 +60,14 @@ pub struct Options {
 #[error("the evidence of the decision could not be written: {0}")]
 pub struct Unrecorded(pub Arc<str>);
 
-/// What the writer has done so far.
-#[derive(Debug, Default)]
-pub struct Stats {
-    written: AtomicU64,
-    lost: AtomicU64,
-    failing: AtomicBool,
-}
-
-impl Stats {
-    /// How many evaluations are recorded.
-    pub fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
-    }
-
-    /// How many evaluations were answered without a record.
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
-    }
-
-    /// Whether the last attempt to write failed.
-    pub fn failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
-    }
-}
-
 /// Writes the log. Threads share one; dropping it writes what waits and signs.
 pub struct Recorder {
-    sender: SyncSender<Message>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     masker: Masker,
-    stats: Arc<Stats>,
     /// What a crash had left and was set aside when the log was opened.
     recovered: Vec<Recovered>,
+    watch: Watch,
     options: Options,
 }
 
@@ -145,22 +79,10 @@ impl fmt::Debug for Recorder {
     }
 }
 
-enum Message {
-    Record(Job),
-    Close,
-}
-
-struct Job {
-    written: Written,
-    evaluation_id: String,
-    time: String,
-    done: Option<oneshot::Sender<Result<(), Unrecorded>>>,
-}
-
-/// A record that is ready to be handed to the writer.
+/// A record that is ready to be handed over.
 pub struct Prepared {
     job: Result<Job, Unrecorded>,
-    sender: SyncSender<Message>,
+    shared: Arc<Shared>,
     ticket: Ticket,
 }
 
@@ -184,7 +106,7 @@ impl fmt::Debug for Prepared {
 }
 
 impl Recorder {
-    /// Opens the log and starts the writer. Where answers go on without a log, one that
+    /// Opens the log and starts its thread. Where answers go on without a log, one that
     /// cannot be opened is opened later.
     ///
     /// # Errors
@@ -198,52 +120,54 @@ impl Recorder {
             Err(error) if options.on_failure == OnFailure::Refuse => return Err(error),
             Err(error) => {
                 tracing::error!(%error, "the evidence log cannot be opened; decisions go on without it");
-                stats.failing.store(true, Ordering::Relaxed);
+                stats.failing.store(true, Relaxed);
                 None
             }
         };
-        let recovered = log
-            .as_ref()
-            .map(|log| log.recovered().to_vec())
-            .unwrap_or_default();
+        let recovered = log.as_ref().map(|log| log.recovered().to_vec());
+        let recovered = recovered.unwrap_or_default();
         for torn in &recovered {
             tracing::warn!(
                 segment = %torn.segment, bytes = torn.bytes,
                 "part of a line at the end of the evidence log was set aside"
             );
         }
-        let (sender, receiver) = sync_channel(QUEUE);
-        let mut writer = Writer {
-            log,
-            seed,
-            options: options.clone(),
-            clock,
-            stats: Arc::clone(&stats),
-            gap: None,
-            unsigned_since: None,
-        };
+        let shared = Arc::new(Shared {
+            waiting: Mutex::default(),
+            wake: Condvar::new(),
+            room: Condvar::new(),
+            writer: Mutex::new(Writer::new(log, seed, options.clone(), clock, Arc::clone(&stats))),
+            stats,
+            durability: options.durability,
+        });
+        let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("evidence".to_owned())
-            .spawn(move || writer.run(&receiver))
+            .spawn(move || of_thread.run())
             .map_err(EvidenceError::io(&options.dir))?;
         Ok(Self {
-            sender,
-            writer: Mutex::new(Some(thread)),
+            shared,
+            thread: Mutex::new(Some(thread)),
             masker,
-            stats,
             recovered,
+            watch: Watch::new(options.dir.clone()),
             options,
         })
     }
 
-    /// What the writer has done so far.
-    pub fn stats(&self) -> &Stats {
-        &self.stats
+    /// What has been written so far.
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.shared.stats
     }
 
     /// What a crash had left and was set aside when the log was opened.
     pub fn recovered(&self) -> &[Recovered] {
         &self.recovered
+    }
+
+    /// Who looks whether the log verifies.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Where the log is.
@@ -257,7 +181,7 @@ impl Recorder {
     /// Why not.
     pub fn probe(&self) -> Result<(), EvidenceError> {
         use std::io::Write;
-        if self.stats.failing() {
+        if self.shared.stats.failing() {
             return Err(EvidenceError::Failing);
         }
         let mut file =
@@ -267,8 +191,7 @@ impl Recorder {
     }
 
     /// Masks a record and makes it ready.
-    pub fn prepare(&self, mut record: EvaluationRecord) -> Prepared {
-        self.masker.mask(&mut record);
+    pub fn prepare(&self, record: EvaluationRecord) -> Prepared {
         let (evaluation_id, time) = (record.evaluation_id.clone(), record.time.clone());
         let (done, told) = if self.options.durability == Durability::Async {
             (None, Told::At)
@@ -276,27 +199,45 @@ impl Recorder {
             let (done, told) = oneshot::channel();
             (Some(done), Told::Later(told))
         };
-        let written = Written::new(&Event::Evaluation(Box::new(record)));
-        let job = written.map_err(|error| Unrecorded(error.to_string().into()));
+        let job = self.written(record);
         Prepared {
-            job: job.map(|written| Job {
-                written,
-                evaluation_id,
-                time,
-                done,
-            }),
-            sender: self.sender.clone(),
+            job: job
+                .map(|written| Job {
+                    written,
+                    evaluation_id,
+                    time,
+                    done,
+                })
+                .map_err(|error| Unrecorded(error.to_string().into())),
+            shared: Arc::clone(&self.shared),
             ticket: Ticket(told),
         }
     }
 
+    fn written(&self, mut record: EvaluationRecord) -> Result<Written, EvidenceError> {
+        let mut item = None;
+        if self.masker.suspects(&record) {
+            let open = self.options.seal.is_some().then(|| record.clone());
+            self.masker.mask(&mut record);
+            let masked = record.masking.failed || !record.masking.masked.is_empty();
+            if let (Some(sealer), Some(open), true) = (&self.options.seal, open, masked) {
+                let (sealed, line) = sealer.seal(&open)?;
+                record.masking.sealed = Some(sealed);
+                item = Some(line);
+            }
+        }
+        Ok(Written::new(&Event::Evaluation(Box::new(record)))?.with_sealed(item))
+    }
+
     /// Writes what waits, signs, and ends. What comes later is not recorded.
     pub fn close(&self) {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            // A writer that is gone has panicked; then there is nothing to wait for.
-            let _ = self.sender.send(Message::Close);
-            let _ = writer.join();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            self.shared.waiting().closed = true;
+            self.shared.wake.notify_all();
+            self.shared.room.notify_all();
+            // A thread that is gone has panicked; then there is nothing to wait for.
+            let _ = thread.join();
         }
     }
 }
@@ -307,37 +248,166 @@ impl Drop for Recorder {
     }
 }
 
+/// What the threads that judge and the log's own have in common.
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// Tells the log's thread.
+    wake: Condvar,
+    /// Tells those who wait to hand over.
+    room: Condvar,
+    writer: Mutex<Writer>,
+    stats: Arc<Stats>,
+    durability: Durability,
+}
+
+/// What waits for whoever writes.
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    closed: bool,
+    /// Whether the log's thread sleeps.
+    idle: bool,
+    /// When a checkpoint is due.
+    due: Option<Instant>,
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the threads that judge write.
+    fn write_themselves(&self) -> bool {
+        self.durability == Durability::Flush
+    }
+
+    /// Hands a record over; whether there was anybody to take it.
+    fn put(&self, job: Job) -> bool {
+        let mut waiting = self.waiting();
+        while waiting.jobs.len() >= QUEUE && !waiting.closed {
+            if self.write_themselves() {
+                drop(waiting);
+                self.write(self.writer());
+                waiting = self.waiting();
+            } else {
+                waiting = self.room.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        if waiting.closed {
+            return false;
+        }
+        waiting.jobs.push_back(job);
+        self.stats.waiting.store(waiting.jobs.len() as u64, Relaxed);
+        let wake = waiting.idle && !self.write_themselves();
+        drop(waiting);
+        if wake {
+            self.wake.notify_one();
+        }
+        if self.write_themselves() {
+            self.write_unless_another_does();
+        }
+        true
+    }
+
+    /// Whoever finds the writer held by another leaves its record to that one, which
+    /// looks again after it has let go: a record that was there before is seen.
+    fn write_unless_another_does(&self) {
+        loop {
+            match self.writer.try_lock() {
+                Ok(writer) => self.write(writer),
+                Err(TryLockError::Poisoned(poisoned)) => self.write(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => return,
+            }
+            if self.waiting().jobs.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Writes all that waits, batch by batch.
+    fn write(&self, mut writer: MutexGuard<'_, Writer>) {
+        loop {
+            let mut waiting = self.waiting();
+            let count = waiting.jobs.len().min(BATCH);
+            let batch: Vec<Job> = waiting.jobs.drain(..count).collect();
+            self.stats.waiting.store(waiting.jobs.len() as u64, Relaxed);
+            if batch.is_empty() {
+                let due = writer.due();
+                if due.is_some() && waiting.due.is_none() && waiting.idle {
+                    self.wake.notify_one();
+                }
+                waiting.due = due;
+                return;
+            }
+            drop(waiting);
+            writer.write(batch);
+            if !self.write_themselves() {
+                self.room.notify_all();
+            }
+        }
+    }
+
+    /// The life of the log's thread.
+    fn run(&self) {
+        loop {
+            let mut waiting = self.waiting();
+            let is_due = |waiting: &Waiting| waiting.due.is_some_and(|due| due <= Instant::now());
+            loop {
+                let work = !waiting.jobs.is_empty() && !self.write_themselves();
+                if work || waiting.closed || is_due(&waiting) {
+                    break;
+                }
+                let left = waiting
+                    .due
+                    .map(|due| due.saturating_duration_since(Instant::now()));
+                waiting.idle = true;
+                let woken = self
+                    .wake
+                    .wait_timeout(waiting, left.map_or(LOOK, |left| left.min(LOOK)));
+                waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
+                waiting.idle = false;
+                if !waiting.jobs.is_empty() {
+                    break;
+                }
+            }
+            let (closed, due) = (waiting.closed, is_due(&waiting));
+            drop(waiting);
+            if self.durability == Durability::Async && !closed {
+                std::thread::sleep(GATHER);
+            }
+            self.write(self.writer());
+            if closed || due {
+                let mut writer = self.writer();
+                writer.sign();
+                self.waiting().due = writer.due();
+            }
+            if closed {
+                return;
+            }
+        }
+    }
+}
+
 impl Prepared {
-    /// Hands it to the writer; waits while too many others wait. Not for threads that
-    /// must not wait.
+    /// Hands it over, and writes it where nobody else does; waits while too many others
+    /// wait. Not for threads that must not wait.
     pub fn send(self) -> Ticket {
-        let Self { job, sender, ticket } = self;
-        match job.map(|job| sender.send(Message::Record(job))) {
-            Ok(Ok(())) => ticket,
-            Ok(Err(_)) => closed(),
+        let Self { job, shared, ticket } = self;
+        match job.map(|job| shared.put(job)) {
+            Ok(true) => ticket,
+            Ok(false) => closed(),
             Err(failed) => Ticket(Told::Failed(failed)),
         }
     }
 
-    /// As [`Self::send`], without making a thread wait.
+    /// As [`Self::send`], without making a thread of the runtime wait.
     pub async fn handed_over(self) -> Ticket {
-        let Self { job, sender, ticket } = self;
-        let message = match job {
-            Ok(job) => Message::Record(job),
-            Err(failed) => return Ticket(Told::Failed(failed)),
-        };
-        match sender.try_send(message) {
-            Ok(()) => ticket,
-            Err(TrySendError::Disconnected(_)) => closed(),
-            Err(TrySendError::Full(message)) => {
-                let sent = tokio::task::spawn_blocking(move || sender.send(message)).await;
-                if matches!(sent, Ok(Ok(()))) {
-                    ticket
-                } else {
-                    closed()
-                }
-            }
-        }
+        let sent = tokio::task::spawn_blocking(move || self.send()).await;
+        sent.unwrap_or_else(|_| closed())
     }
 }
 
@@ -372,152 +442,5 @@ impl Ticket {
 }
 
 fn lost() -> Result<(), Unrecorded> {
-    Err(Unrecorded("the writer has ended".into()))
-}
-
-struct Writer {
-    log: Option<Log>,
-    seed: [u8; 32],
-    options: Options,
-    clock: Arc<dyn Clock>,
-    stats: Arc<Stats>,
-    gap: Option<Gap>,
-    /// Since when there is something that no checkpoint is about.
-    unsigned_since: Option<Instant>,
-}
-
-impl Writer {
-    fn run(&mut self, receiver: &Receiver<Message>) {
-        let mut open = true;
-        while open {
-            let mut batch = Vec::new();
-            let mut take = |message, batch: &mut Vec<Job>| match message {
-                Message::Record(job) => batch.push(job),
-                Message::Close => open = false,
-            };
-            match receiver.recv_timeout(self.patience()) {
-                Ok(message) => take(message, &mut batch),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            while batch.len() < BATCH
-                && let Ok(message) = receiver.try_recv()
-            {
-                take(message, &mut batch);
-            }
-            if !batch.is_empty() {
-                self.write(batch);
-            }
-            if self.patience().is_zero() {
-                self.sign();
-            }
-        }
-        // Those who came after the end are told so by the end of the channel.
-        self.sign();
-    }
-
-    /// How long until a checkpoint is due.
-    fn patience(&self) -> Duration {
-        const LONG: Duration = Duration::from_secs(3600);
-        self.unsigned_since.map_or(LONG, |since| {
-            self.options.checkpoint_interval.saturating_sub(since.elapsed())
-        })
-    }
-
-    fn write(&mut self, batch: Vec<Job>) {
-        let count = batch.len() as u64;
-        match self.append(&batch) {
-            Ok(()) => {
-                self.stats.written.fetch_add(count, Ordering::Relaxed);
-                if self.stats.failing.swap(false, Ordering::Relaxed) {
-                    tracing::warn!("the evidence log is written again");
-                }
-                if let Some(gap) = self.gap.take() {
-                    tracing::warn!(
-                        evaluations = gap.evaluations,
-                        "the gap in the evidence log is recorded"
-                    );
-                }
-                self.unsigned_since.get_or_insert_with(Instant::now);
-                tell(batch, &Ok(()));
-            }
-            Err(error) => self.failed(batch, &error),
-        }
-    }
-
-    fn append(&mut self, batch: &[Job]) -> Result<(), EvidenceError> {
-        let gap = self
-            .gap
-            .clone()
-            .map(|gap| Written::new(&Event::Gap(gap)))
-            .transpose()?;
-        let events: Vec<&Written> = gap.iter().chain(batch.iter().map(|job| &job.written)).collect();
-        let now = self.clock.now();
-        let open = || Log::open(&self.options.dir, &self.seed, self.options.log);
-        // A log that failed is opened anew next time: nothing that was known of it counts.
-        let mut log = match self.log.take() {
-            None => open()?,
-            Some(mut log) => match log.append(&events, now) {
-                Ok(()) => {
-                    self.log = Some(log);
-                    return Ok(());
-                }
-                // Another process has gone on elsewhere, and removed what this one had open.
-                Err(error @ EvidenceError::Changed { .. }) => {
-                    tracing::warn!(%error, "the evidence log is opened anew");
-                    open()?
-                }
-                Err(error) => return Err(error),
-            },
-        };
-        log.append(&events, now)?;
-        self.log = Some(log);
-        Ok(())
-    }
-
-    fn failed(&mut self, batch: Vec<Job>, error: &EvidenceError) {
-        if !self.stats.failing.swap(true, Ordering::Relaxed) {
-            tracing::error!(%error, "the evidence log cannot be written");
-        }
-        if self.options.on_failure == OnFailure::Refuse && self.options.durability != Durability::Async {
-            return tell(batch, &Err(Unrecorded(error.to_string().into())));
-        }
-        // With `async`, the answers have been given already.
-        self.stats.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
-        for job in &batch {
-            let gap = self.gap.get_or_insert_with(|| Gap {
-                evaluations: 0,
-                first_evaluation_id: job.evaluation_id.clone(),
-                last_evaluation_id: String::new(),
-                first_time: job.time.clone(),
-                last_time: String::new(),
-                reason: String::new(),
-            });
-            gap.evaluations = gap.evaluations.saturating_add(1);
-            gap.last_evaluation_id.clone_from(&job.evaluation_id);
-            gap.last_time.clone_from(&job.time);
-            gap.reason = error.to_string();
-        }
-        tell(batch, &Ok(()));
-    }
-
-    fn sign(&mut self) {
-        self.unsigned_since = None;
-        if let Some(log) = &mut self.log
-            && let Err(error) = log.checkpoint()
-        {
-            tracing::error!(%error, "the evidence log cannot be signed");
-            self.log = None;
-            self.unsigned_since = Some(Instant::now());
-        }
-    }
-}
-
-fn tell(batch: Vec<Job>, what: &Result<(), Unrecorded>) {
-    for job in batch {
-        if let Some(done) = job.done {
-            // Whoever asked may be gone.
-            let _ = done.send(what.clone());
-        }
-    }
+    Err(Unrecorded("whoever wrote has ended".into()))
 }

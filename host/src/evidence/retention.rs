@@ -2,21 +2,43 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::reader::{Segment, lines_of, numbered, segments};
-use super::{EvidenceError, Hash};
+use super::{EvidenceError, Hash, Pruned};
 
-/// Removes the oldest segments before `current` that were last written to longer ago
-/// than `retention`. In place of each stays a file with the hashes of its entries.
-pub(super) fn prune(
+/// A segment that goes once the log has told that it does.
+#[derive(Clone, Debug)]
+pub(super) struct Leaving {
+    /// What the log tells.
+    pub(super) told: Pruned,
+    segment: PathBuf,
+    /// What was sealed of it.
+    sealed: PathBuf,
+}
+
+impl Leaving {
+    /// Removes it, and first what was sealed of it.
+    pub(super) fn remove(&self) -> std::io::Result<()> {
+        match fs::remove_file(&self.sealed) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => fs::remove_file(&self.segment),
+        }
+    }
+}
+
+/// Makes ready to go the oldest segments before `current` that were last written to
+/// longer ago than `retention`: writes for each a file with the hashes of its entries,
+/// which stays. They are removed once the log has told of it.
+pub(super) fn condense(
     dir: &Path,
     now: Timestamp,
     retention: SignedDuration,
     current: u64,
-) -> Result<(), EvidenceError> {
+) -> Result<Vec<Leaving>, EvidenceError> {
+    let mut leaving = Vec::new();
     for segment in segments(dir)? {
         let told = EvidenceError::io(&segment.path);
         let written = fs::metadata(&segment.path).and_then(|it| it.modified());
@@ -25,20 +47,30 @@ pub(super) fn prune(
             // Those after it are younger.
             break;
         }
+        let mut entries = 0_u64;
         let mut file = tempfile::NamedTempFile::new_in(dir).map_err(&told)?;
         {
             let mut out = std::io::BufWriter::new(&mut file);
             for line in lines_of(&segment)? {
                 writeln!(out, "{}", line?.hash()).map_err(&told)?;
+                entries = entries.saturating_add(1);
             }
             out.flush().map_err(&told)?;
         }
         file.as_file().sync_data().map_err(&told)?;
-        file.persist(Segment::pruned(dir, segment.first).path)
-            .map_err(|error| told(error.error))?;
-        fs::remove_file(&segment.path).map_err(&told)?;
+        let kept = Segment::pruned(dir, segment.first);
+        file.persist(&kept.path).map_err(|error| told(error.error))?;
+        leaving.push(Leaving {
+            told: Pruned {
+                entries,
+                kept_in: kept.name(),
+                segment: segment.name(),
+            },
+            sealed: Segment::sealed(dir, segment.first).path,
+            segment: segment.path,
+        });
     }
-    Ok(())
+    Ok(leaving)
 }
 
 impl Segment {

@@ -1,17 +1,15 @@
 //! Verifying a log: offline, with nothing but its directory and what is known of it
 //! from elsewhere, a public key and an old checkpoint.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::log::PUBLIC_KEY;
-use super::merkle::Frontier;
 use super::note::{Checkpoint, PublicKey};
-use super::reader::{Line, lines_of, segments};
-use super::retention::{hashes, pruned};
-use super::{Entry, Event, EvidenceError, Hash, SCHEMA, checkpoints};
+use super::reader::{lines_of, segments};
+use super::retention::pruned;
+use super::walk::{Roots, Walk};
+use super::{EvidenceError, checkpoints};
 
 macro_rules! faults {
     ($($variant:ident $word:literal $meaning:literal,)*) => {
@@ -44,6 +42,7 @@ faults! {
     OtherRoot "other_root" "The entries are not those that a checkpoint was signed for.",
     ForeignKey "foreign_key" "A checkpoint is not signed by the log's key, or is of another log.",
     BadCheckpoint "bad_checkpoint" "A checkpoint cannot be read, or is about fewer entries than one before it.",
+    Unsealed "unsealed" "What a record names in the sealed store is missing there, or is not what the record names.",
     NoKey "no_key" "The log's public key cannot be read, or is not the one that was given.",
 }
 
@@ -77,6 +76,8 @@ pub struct Verification {
     pub gaps: u64,
     /// How often part of a line was set aside after a crash.
     pub recovered: u64,
+    /// How many records were masked and are sealed.
+    pub sealed: u64,
     /// How many checkpoints there are.
     pub checkpoints: u64,
     /// How many of the last entries no checkpoint is about: only the chain holds them.
@@ -103,13 +104,13 @@ pub fn verify(
     given: Option<&PublicKey>,
     old: Option<&Checkpoint>,
 ) -> Result<Verification, EvidenceError> {
-    let mut walk = Walk::default();
+    let mut walk = Walk::new(dir);
     let key = walk.key(dir, given);
     let notes = checkpoints::all(dir)?;
     // Of a root that is to be found, only its size is needed on the way.
     let sizes = notes.iter().filter_map(|found| found.note.as_ref());
     let sizes = sizes.chain(old).map(|note| (note.size, None));
-    let mut roots: BTreeMap<u64, Option<Hash>> = sizes.collect();
+    let mut roots: Roots = sizes.collect();
     walk.root_at(&mut roots);
     let kept = segments(dir)?;
     for segment in pruned(dir)? {
@@ -121,7 +122,7 @@ pub fn verify(
     }
     let last = kept.len().saturating_sub(1);
     for (i, segment) in kept.iter().enumerate() {
-        walk.gap_before(segment.first, &segment.name());
+        walk.begin(segment);
         for line in lines_of(segment)? {
             walk.line(line?, i == last, &mut roots);
         }
@@ -140,6 +141,7 @@ pub fn verify(
         evaluations: walk.evaluations,
         gaps: walk.gaps,
         recovered: walk.recovered,
+        sealed: walk.sealed,
         checkpoints: notes.iter().filter(|found| found.note.is_some()).count() as u64,
         unsigned: walk.tree.size().saturating_sub(signed),
         torn_bytes: walk.torn_bytes,
@@ -148,284 +150,4 @@ pub fn verify(
         key_was_given: given.is_some(),
         faults: walk.faults,
     })
-}
-
-#[derive(Default)]
-struct Walk {
-    tree: Frontier,
-    /// The sequence number that comes next.
-    next: u64,
-    head: Hash,
-    /// Where the entry before stands, if it stands anywhere.
-    before: Option<String>,
-    pruned: u64,
-    evaluations: u64,
-    gaps: u64,
-    recovered: u64,
-    torn_bytes: u64,
-    faults: Vec<Fault>,
-}
-
-impl Walk {
-    fn fault(&mut self, kind: FaultKind, place: &str, sequence: Option<u64>, message: impl Into<String>) {
-        self.faults.push(Fault {
-            kind,
-            place: place.to_owned(),
-            sequence,
-            message: message.into(),
-        });
-    }
-
-    fn key(&mut self, dir: &Path, given: Option<&PublicKey>) -> Option<PublicKey> {
-        let beside = std::fs::read_to_string(dir.join(PUBLIC_KEY));
-        let beside = beside.ok().and_then(|text| text.parse::<PublicKey>().ok());
-        match (&beside, given) {
-            (None, _) => self.fault(
-                FaultKind::NoKey,
-                PUBLIC_KEY,
-                None,
-                "the log's public key is missing or unreadable",
-            ),
-            (Some(beside), Some(given)) if beside != given => self.fault(
-                FaultKind::NoKey,
-                PUBLIC_KEY,
-                None,
-                format!("the key beside the log is {beside}, not the one that was given"),
-            ),
-            _ => {}
-        }
-        given.cloned().or(beside)
-    }
-
-    /// Notes the root, if it is asked for at this size.
-    fn root_at(&self, roots: &mut BTreeMap<u64, Option<Hash>>) {
-        if let Some(root) = roots.get_mut(&self.tree.size()) {
-            *root = Some(self.tree.root());
-        }
-    }
-
-    fn push(&mut self, leaf: Hash, roots: &mut BTreeMap<u64, Option<Hash>>) {
-        self.tree.push(leaf);
-        self.root_at(roots);
-    }
-
-    fn removed(
-        &mut self,
-        segment: &super::reader::Segment,
-        roots: &mut BTreeMap<u64, Option<Hash>>,
-    ) -> Result<(), EvidenceError> {
-        self.gap_before(segment.first, &segment.name());
-        let Some(hashes) = hashes(segment)? else {
-            self.fault(FaultKind::Changed, &segment.name(), None, "a line is no hash");
-            return Ok(());
-        };
-        for hash in hashes {
-            self.push(hash, roots);
-            self.head = hash;
-            self.next = self.next.saturating_add(1);
-            self.pruned = self.pruned.saturating_add(1);
-        }
-        self.before = None;
-        Ok(())
-    }
-
-    /// A segment that begins later than it must.
-    fn gap_before(&mut self, first: u64, name: &str) {
-        if first > self.next {
-            let missing = first.saturating_sub(self.next);
-            self.fault(
-                FaultKind::Missing,
-                name,
-                Some(self.next),
-                format!(
-                    "{missing} entries are missing before this segment, from {} on",
-                    self.next
-                ),
-            );
-            self.next = first;
-            self.before = None;
-            self.head = Hash::NONE;
-        }
-    }
-
-    fn line(&mut self, line: Line, in_last: bool, roots: &mut BTreeMap<u64, Option<Hash>>) {
-        let place = format!("{}:{}", line.segment, line.number);
-        if !line.whole {
-            if in_last {
-                self.torn_bytes = line.bytes.len() as u64;
-            } else {
-                self.fault(FaultKind::Torn, &place, Some(self.next), "the line has no end");
-            }
-            return;
-        }
-        let hash = line.hash();
-        self.push(hash, roots);
-        let goes_on = match line.entry() {
-            Ok(entry) => self.entry(&entry, &line, &place),
-            Err(error) => {
-                let message = format!("this is no entry: {error}");
-                self.fault(FaultKind::Changed, &place, Some(self.next), message);
-                self.next = self.next.saturating_add(1);
-                true
-            }
-        };
-        // What does not belong here is not what the next entry follows.
-        if goes_on {
-            self.head = hash;
-            self.before = Some(place);
-        }
-    }
-
-    /// Whether the log goes on with this entry.
-    fn entry(&mut self, entry: &Entry, line: &Line, place: &str) -> bool {
-        let expected = self.next;
-        let found = entry.sequence;
-        let intact = self.intact(entry, line, place);
-        match found.cmp(&expected) {
-            std::cmp::Ordering::Equal => {
-                let follows = entry.previous == self.head.to_string();
-                if !follows && intact && (self.before.is_some() || expected == 0) {
-                    self.broken(found, place);
-                }
-            }
-            std::cmp::Ordering::Greater => self.fault(
-                FaultKind::Missing,
-                place,
-                Some(expected),
-                format!(
-                    "{} entries are missing before entry {found}, from {expected} on",
-                    found.saturating_sub(expected)
-                ),
-            ),
-            std::cmp::Ordering::Less if found.saturating_add(1) == expected => self.fault(
-                FaultKind::Repeated,
-                place,
-                Some(found),
-                format!("entry {found} stands here again, where entry {expected} should"),
-            ),
-            std::cmp::Ordering::Less => self.fault(
-                FaultKind::Misplaced,
-                place,
-                Some(found),
-                format!("entry {found} stands after entry {}", expected.saturating_sub(1)),
-            ),
-        }
-        if found < expected {
-            return false;
-        }
-        self.next = found.saturating_add(1);
-        match &entry.event {
-            Event::Evaluation(_) => self.evaluations = self.evaluations.saturating_add(1),
-            Event::Gap(gap) => self.gaps = self.gaps.saturating_add(gap.evaluations),
-            Event::Recovered(_) => self.recovered = self.recovered.saturating_add(1),
-        }
-        true
-    }
-
-    /// Whether the entry holds what it was written with.
-    fn intact(&mut self, entry: &Entry, line: &Line, place: &str) -> bool {
-        let event = serde_json_canonicalizer::to_vec(&entry.event).map(|it| Hash::of(&it).to_string());
-        let problem = if entry.schema_version != SCHEMA {
-            format!("the schema is not {SCHEMA}")
-        } else if event.ok().as_ref() != Some(&entry.event_sha256) {
-            "the event has another digest than the entry carries".to_owned()
-        } else if entry.to_line().ok().as_ref() != Some(&line.bytes) {
-            "it is not written as canonical JSON".to_owned()
-        } else {
-            return true;
-        };
-        self.fault(FaultKind::Changed, place, Some(entry.sequence), problem);
-        false
-    }
-
-    /// An entry with the right number carries another hash than the one before it has.
-    fn broken(&mut self, sequence: u64, place: &str) {
-        let (changed, at) = match &self.before {
-            Some(before) => (sequence.saturating_sub(1), before.clone()),
-            None => (sequence, place.to_owned()),
-        };
-        // What is told of it already is not told twice.
-        let told = self
-            .faults
-            .iter()
-            .any(|it| it.place == at && it.kind == FaultKind::Changed);
-        if !told {
-            self.fault(
-                FaultKind::Changed,
-                &at,
-                Some(changed),
-                format!("entry {changed} is another than entry {sequence} follows"),
-            );
-        }
-    }
-
-    fn finish(
-        &mut self,
-        notes: &[checkpoints::Found],
-        key: Option<&PublicKey>,
-        roots: &BTreeMap<u64, Option<Hash>>,
-        old: Option<&Checkpoint>,
-    ) {
-        let mut largest = 0;
-        for found in notes {
-            let place = format!("{}:{}", checkpoints::FILE, found.line);
-            let Some(note) = &found.note else {
-                // What a crash leaves is no checkpoint and was never told as one.
-                if !found.torn {
-                    self.fault(FaultKind::BadCheckpoint, &place, None, "this is no checkpoint");
-                }
-                continue;
-            };
-            if note.size < largest {
-                self.fault(
-                    FaultKind::BadCheckpoint,
-                    &place,
-                    None,
-                    format!("it is about {} entries, one before it about {largest}", note.size),
-                );
-            }
-            largest = largest.max(note.size);
-            self.checkpoint(note, &place, key, roots);
-        }
-        if let Some(old) = old {
-            self.checkpoint(old, "the old checkpoint", key, roots);
-        }
-    }
-
-    fn checkpoint(
-        &mut self,
-        note: &Checkpoint,
-        place: &str,
-        key: Option<&PublicKey>,
-        roots: &BTreeMap<u64, Option<Hash>>,
-    ) {
-        if let Some(key) = key
-            && !note.is_signed_by(key)
-        {
-            let message = format!("it is not signed by {key}");
-            self.fault(FaultKind::ForeignKey, place, None, message);
-            return;
-        }
-        match roots.get(&note.size).copied().flatten() {
-            Some(root) if root == note.root => {}
-            Some(root) => self.fault(
-                FaultKind::OtherRoot,
-                place,
-                None,
-                format!(
-                    "the first {} entries have the root {root}, not {}",
-                    note.size, note.root
-                ),
-            ),
-            None => {
-                let entries = self.tree.size();
-                self.fault(
-                    FaultKind::Truncated,
-                    place,
-                    Some(entries),
-                    format!("it is about {} entries; the log has {entries}", note.size),
-                );
-            }
-        }
-    }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::{Host, HostError, State};
 use crate::config::Setting;
 use crate::digest::hex;
-use crate::evidence::verify::verify;
 use crate::evidence::{EvaluationRecord, Prepared, Recorder, Settings, Subject, Ticket};
 use crate::model::Request;
 use crate::pilot::{Evaluation, Mode};
@@ -87,8 +86,8 @@ impl Host {
         self.base.evidence.as_ref()
     }
 
-    /// Whether what is decided is recorded, and what was recorded is whole. Reads the
-    /// whole log.
+    /// Whether what is decided is recorded, and what was recorded is whole: reads what
+    /// is new since it was last asked.
     pub(super) fn evidence_store(&self) -> Result<String, String> {
         let recorder = self.evidence().ok_or_else(|| {
             format!(
@@ -96,13 +95,13 @@ impl Host {
                 Setting::EvidenceDir
             )
         })?;
-        let found = verify(recorder.dir(), None, None).map_err(|e| e.to_string())?;
+        let found = recorder.watch().look().map_err(|e| e.to_string())?;
         let writable = recorder.probe();
         match found.faults.as_slice() {
             [] if writable.is_err() => Err("the evidence log verifies, and cannot be written".to_owned()),
             [] => Ok(format!(
-                "the evidence log is written and verifies: {} entries, {} checkpoints",
-                found.entries, found.checkpoints
+                "the evidence log is written and verifies from entry {} on: {} entries, {} checkpoints",
+                found.from, found.entries, found.checkpoints
             )),
             [first, rest @ ..] => Err(format!(
                 "the evidence log does not verify: {}, {}; {} more faults; `cavra evidence verify` tells them",

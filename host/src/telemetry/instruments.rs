@@ -6,14 +6,14 @@ use std::time::Duration;
 
 /// Something that only grows.
 #[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
-    pub(super) fn add(&self, more: u64) {
+    pub(crate) fn add(&self, more: u64) {
         self.0.fetch_add(more, Relaxed);
     }
 
-    pub(super) fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
@@ -51,7 +51,7 @@ pub(super) enum Scale {
 /// Observations in buckets. All of prometheus-client's histograms have a lock;
 /// under load, workers would wait for each other here.
 #[derive(Debug)]
-pub(super) struct Histogram {
+pub(crate) struct Histogram {
     /// The buckets' upper bounds; one more bucket follows the last.
     bounds: &'static [u64],
     counts: Box<[AtomicU64]>,
@@ -89,7 +89,7 @@ const FUEL: &[u64] = &[
 ];
 
 impl Histogram {
-    pub(super) fn seconds() -> Self {
+    pub(crate) fn seconds() -> Self {
         Self::new(SECONDS, Scale::Seconds)
     }
 
@@ -107,7 +107,7 @@ impl Histogram {
         }
     }
 
-    pub(super) fn took(&self, time: Duration) {
+    pub(crate) fn took(&self, time: Duration) {
         self.observe(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use super::instruments::{Counter, Counters, Histogram};
 use super::names::{Kind, Metric, RULES};
 use crate::backend::Usage;
+use crate::evidence::Stats;
 use crate::fault::FallbackCode;
 use crate::model::Verdict;
 use crate::pilot::{Evaluation, Mode, SelectedBackend};
@@ -106,6 +107,8 @@ pub struct Live {
     pub log_lines_dropped: u64,
     /// The engine's fingerprint.
     pub engine: String,
+    /// What the writer of the evidence log has done; none: there is no log.
+    pub evidence: Option<Arc<Stats>>,
 }
 
 /// How the metrics are written.
@@ -431,6 +434,20 @@ impl Snapshot {
                 &["applied", "refused"],
             ),
             Metric::LogLinesDropped => out.counter([], live.log_lines_dropped),
+            Metric::EvidenceRecords
+            | Metric::EvidenceLost
+            | Metric::EvidenceGaps
+            | Metric::EvidenceSealed
+            | Metric::EvidenceFailures
+            | Metric::EvidenceFailing
+            | Metric::EvidenceQueueDepth
+            | Metric::EvidenceBytes
+            | Metric::EvidenceUnsigned
+            | Metric::EvidenceSignedAt
+            | Metric::EvidenceWriteSeconds => match &live.evidence {
+                Some(evidence) => evidence_series(metric, evidence, &mut out),
+                None => Ok(()),
+            },
             Metric::BuildInfo => out.gauge([env!("CARGO_PKG_VERSION"), &live.engine], 1),
         }
     }
@@ -451,6 +468,24 @@ impl Snapshot {
     }
 }
 
+/// What is counted of the evidence log.
+fn evidence_series(metric: Metric, of: &Stats, out: &mut Series<'_>) -> fmt::Result {
+    match metric {
+        Metric::EvidenceRecords => out.counter([], of.written()),
+        Metric::EvidenceLost => out.counter([], of.lost()),
+        Metric::EvidenceGaps => out.counter([], of.gaps()),
+        Metric::EvidenceSealed => out.counter([], of.sealed()),
+        Metric::EvidenceFailures => out.counter([], of.failures()),
+        Metric::EvidenceFailing => out.gauge([], u64::from(of.failing())),
+        Metric::EvidenceQueueDepth => out.gauge([], of.waiting()),
+        Metric::EvidenceBytes => out.counter([], of.bytes()),
+        Metric::EvidenceUnsigned => out.gauge([], of.unsigned()),
+        Metric::EvidenceSignedAt => out.gauge([], of.signed_at()),
+        Metric::EvidenceWriteSeconds => out.histogram([], of.write_seconds()),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -465,6 +500,7 @@ mod tests {
         let live = Live {
             gates: vec![("promotion", true)],
             mode: Mode::Shadow,
+            evidence: Some(Arc::default()),
             engine: "sha256:\"\\\n".to_owned(),
             ..Live::default()
         };

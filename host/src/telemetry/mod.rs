@@ -3,7 +3,7 @@
 //! Nothing here is set up outside `cavra serve`.
 
 mod correlation;
-mod instruments;
+pub(crate) mod instruments;
 mod log;
 mod metrics;
 mod names;

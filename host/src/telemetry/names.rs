@@ -102,6 +102,28 @@ metrics! {
         "Reloads of the state (modules, policies, registry, documents), the tokens and the certificate: applied, or refused and the old kept.";
     LogLinesDropped Counter "cavra_log_lines_dropped_total" []
         "Log lines that were not written because standard error took them too slowly.";
+    EvidenceRecords Counter "cavra_evidence_records_total" []
+        "Evaluations that stand in the evidence log.";
+    EvidenceLost Counter "cavra_evidence_lost_total" []
+        "Evaluations that were answered without a record, because the evidence log could not be written.";
+    EvidenceGaps Counter "cavra_evidence_gaps_total" []
+        "Gaps that were recorded once the evidence log could be written again.";
+    EvidenceSealed Counter "cavra_evidence_sealed_total" []
+        "Masked records that were sealed to the auditor's key.";
+    EvidenceFailures Counter "cavra_evidence_write_failures_total" []
+        "Writes of the evidence log that failed.";
+    EvidenceFailing Gauge "cavra_evidence_failing" []
+        "1 while the evidence log cannot be written, else 0.";
+    EvidenceQueueDepth Gauge "cavra_evidence_queue_depth" []
+        "Records that wait to be written.";
+    EvidenceBytes Counter "cavra_evidence_written_bytes_total" []
+        "Bytes that were written into segments of the evidence log.";
+    EvidenceUnsigned Gauge "cavra_evidence_unsigned_records" []
+        "Entries of the evidence log that no checkpoint is about yet.";
+    EvidenceSignedAt Gauge "cavra_evidence_last_checkpoint_timestamp_seconds" []
+        "When the last checkpoint was signed or, before the first, the evidence log opened; seconds since 1970.";
+    EvidenceWriteSeconds Histogram "cavra_evidence_write_duration_seconds" []
+        "How long writes of the evidence log took, each of all records that waited.";
     BuildInfo Gauge "cavra_build_info" ["version", "engine"]
         "1; the labels name the release and the engine's fingerprint.";
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use integration_tests::service::Service;
 use integration_tests::{cavra, fast_path};
 use serde_json::{Value, json};
 
-use super::Place;
+use super::{Place, RECIPIENT};
+use crate::operations::traces::collector;
 
 const SECRETS: usize = 220;
 
@@ -153,6 +155,84 @@ fn no_planted_secret_reaches_the_log() {
             );
         }
     }
+}
+
+/// Whether more than half of a secret stands in a text.
+fn leaks(text: &str, secrets: &[String]) -> bool {
+    secrets.iter().any(|it| {
+        let (one, other) = it.split_at(18);
+        text.contains(one) || text.contains(other)
+    })
+}
+
+#[test]
+fn no_planted_secret_reaches_anything_that_a_service_tells() {
+    let place = Place::new();
+    let (endpoint, spans) = collector();
+    let log = place.path("log.txt");
+    let secrets: Vec<String> = (0..SECRETS).map(secret).collect();
+    let serve = place
+        .cavra(&[
+            "serve",
+            "--evidence-seal-recipient",
+            RECIPIENT,
+            "--evidence-mask",
+            "/private",
+        ])
+        .args(fast_path("enforce", "builtin:fastpath"))
+        .env("CAVRA_LOG_LEVEL", "debug")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)
+        .env("OTEL_BSP_SCHEDULE_DELAY", "100");
+    let service = Service::logged(serve, &log);
+    for (i, secret) in secrets.iter().enumerate() {
+        let request = request(i, secret);
+        let answer = service.evaluate(&request);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        // What is told of bodies that cannot be judged.
+        let text = request.to_string();
+        let broken = [
+            text.split_at(text.len() - 1).0.to_owned(),
+            json!({"action_type": "execute_command", "target": [text]}).to_string(),
+            json!({"action_type": text, "policy_pack": 7}).to_string(),
+            json!({"requests": text}).to_string(),
+        ];
+        for (i, body) in broken.iter().enumerate() {
+            let path = ["/runtime/go-pilot/evaluate", "/runtime/go-pilot/evaluate/batch"][i / 3];
+            let problem = service.post(path, body);
+            assert!(
+                (400..500).contains(&problem.status),
+                "{}: {}",
+                problem.status,
+                problem.body
+            );
+            assert!(!leaks(&problem.body, &secrets), "{}", problem.body);
+        }
+    }
+    let metrics = service.get("/metrics").body;
+    assert!(
+        metrics.contains(&format!("cavra_evidence_records_total {SECRETS}")),
+        "{metrics}"
+    );
+    assert!(!leaks(&metrics, &secrets));
+    let pid = rustix::process::Pid::from_raw(service.id().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(service.wait(), Some(0));
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(
+        text.contains("evaluation") && text.lines().count() > SECRETS,
+        "{}",
+        text.lines().count()
+    );
+    assert!(!leaks(&text, &secrets));
+    // The last were sent before it ended.
+    let sent: Vec<String> = spans.try_iter().map(|it| format!("{it:?}")).collect();
+    assert!(sent.iter().any(|it| it.contains("/runtime/go-pilot/evaluate")));
+    assert!(!sent.iter().any(|it| leaks(it, &secrets)));
+    for file in fs::read_dir(place.dir()).unwrap() {
+        let path = file.unwrap().path();
+        assert!(!leaks(&fs::read_to_string(&path).unwrap(), &secrets), "{path:?}");
+    }
+    assert_eq!(place.verify(&[])["sealed"], SECRETS);
 }
 
 #[test]

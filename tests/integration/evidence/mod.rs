@@ -1,8 +1,10 @@
 //! The evidence log, as an auditor and an operator meet it.
 
 mod durability;
+mod faults;
 mod masking;
 mod records;
+mod sealed;
 mod tampering;
 
 use std::fs;
@@ -12,6 +14,13 @@ use cavra::evidence::{Entry, EvaluationRecord, reader};
 use integration_tests::{Cavra, Output, cavra};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+/// Keys of auditors that exist in these tests alone: those of the bytes 0 to 31, 32 to 63.
+pub(crate) const RECIPIENT: &str = "age13aqvttdk3ujkyjh9kg2w5an6dmy5mq5a84a4uxk3hfhnugfc9p0sy5p2wh";
+pub(crate) const IDENTITY: &str =
+    "AGE-SECRET-KEY-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNZS23V9CCRYDPK8QARC0SWRYDWG";
+pub(crate) const OTHER_IDENTITY: &str =
+    "AGE-SECRET-KEY-1YQSJYGEYY5NZW2PF9G4JCTFW9UCRZV3NXS6NVDEC8YARK0PA8CLSWXGG7Q";
 
 /// A directory with a log and its key.
 pub(crate) struct Place {

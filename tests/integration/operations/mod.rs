@@ -8,7 +8,7 @@ mod reload;
 mod rollback;
 mod tls;
 mod tokens;
-mod traces;
+pub(crate) mod traces;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

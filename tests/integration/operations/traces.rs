@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use super::{EVALUATE, serve, signal};
 
 /// Where it listens, and what it gets.
-fn collector() -> (String, Receiver<ExportTraceServiceRequest>) {
+pub(crate) fn collector() -> (String, Receiver<ExportTraceServiceRequest>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     let (got, requests) = channel();

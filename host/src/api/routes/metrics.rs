@@ -49,6 +49,7 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Resp
         ),
         connections: app.connections.load(Ordering::Relaxed),
         abandoned: app.workers.abandoned(),
+        evidence: app.host.evidence().map(|it| Arc::clone(it.stats())),
         log_lines_dropped: app.log.as_ref().map_or(0, crate::telemetry::Dropped::count),
         engine: app.host.engine_fingerprint().to_owned(),
     };

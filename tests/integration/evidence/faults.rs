@@ -1,0 +1,308 @@
+//! A service that is killed, and a disk that is full, while many ask.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use integration_tests::service::Service;
+use integration_tests::{cavra, fast_path};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::{IDENTITY, Place, RECIPIENT};
+
+/// How long anything may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A number from the environment: tests at length set a larger one.
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// The nth of many requests, which are of all kinds; some hold a secret.
+fn request(n: usize) -> Value {
+    match n % 8 {
+        0 => json!({"action_type": "read_file", "target": format!("src/{n}.rs")}),
+        1 => json!({"action_type": "write_file", "target": format!("docs/{n}.md"), "ticket": {"number": n}}),
+        2 => json!({"action_type": "execute_command", "target": "git status"}),
+        3 => json!({"action_type": "execute_command", "target": format!("rm -rf /var/{n}")}),
+        4 => json!({"action_type": "git_operation", "target": "main", "operation": "push"}),
+        5 => json!({"action_type": "mcp_tool_call", "server": "example-mcp", "tool": format!("t{n}")}),
+        6 => json!({"action_type": "execute_command", "target": format!("deploy --password word-{n}-word")}),
+        _ => {
+            json!({"action_type": "execute_command", "target": "terraform plan", "session_id": format!("s{}", n % 9)})
+        }
+    }
+}
+
+/// One answer from a connection; none when the service is gone.
+fn answer(stream: &mut TcpStream, seen: &mut Vec<u8>) -> Option<(u16, Value)> {
+    seen.clear();
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return None,
+            Ok(n) => seen.extend_from_slice(&buffer[..n]),
+        }
+        let text = std::str::from_utf8(seen).unwrap();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        if body.len() == length.unwrap().parse::<usize>().unwrap() {
+            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+            return Some((status, serde_json::from_str(body).unwrap()));
+        }
+    }
+}
+
+/// Asks until the service is gone, or `enough`; tells the ids of all answers that came whole.
+fn ask(addr: SocketAddr, next: &AtomicUsize, answered: &Mutex<BTreeSet<String>>, enough: usize) {
+    let Ok(mut stream) = TcpStream::connect(addr) else {
+        return;
+    };
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let body = request(next.fetch_add(1, Ordering::Relaxed)).to_string();
+        let request = format!(
+            "POST /runtime/go-pilot/evaluate HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        if stream.write_all(request.as_bytes()).is_err() {
+            return;
+        }
+        let Some((status, answer)) = answer(&mut stream, &mut seen) else {
+            return;
+        };
+        assert_eq!(status, 200, "{answer}");
+        let id = answer["evaluation_id"].as_str().unwrap().to_owned();
+        let mut answered = answered.lock().unwrap();
+        answered.insert(id);
+        if answered.len() >= enough {
+            return;
+        }
+    }
+}
+
+/// With `CAVRA_EVIDENCE_ANSWERS` and `CAVRA_EVIDENCE_KILLS` at length: see `make test-long`.
+#[test]
+fn every_answer_is_in_the_log_whenever_the_service_is_killed() {
+    let place = Place::new();
+    let (all, kills) = (
+        number("CAVRA_EVIDENCE_ANSWERS", 1_500),
+        number("CAVRA_EVIDENCE_KILLS", 5),
+    );
+    let (answered, next) = (Mutex::new(BTreeSet::new()), AtomicUsize::new(0));
+    let mut took = Duration::ZERO;
+    for round in 1..=kills {
+        // After so many answers, and then at some moment.
+        let enough = all * round / kills;
+        let flags = [
+            "serve",
+            "--evidence-seal-recipient",
+            RECIPIENT,
+            "--evidence-checkpoint-records",
+            "50",
+        ];
+        let serve = place.cavra(&flags).args(fast_path("enforce", "builtin:fastpath"));
+        let service = Service::ready(serve);
+        let addr = service.addr;
+        let pid = Pid::from_raw(service.id().cast_signed()).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| ask(addr, &next, &answered, usize::MAX));
+            }
+            let started = Instant::now();
+            while answered.lock().unwrap().len() < enough {
+                assert!(started.elapsed() < PATIENCE, "no answers");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            took += started.elapsed();
+            let moment = (u64::from(service.id()) * 7919 + round as u64 * 104_729) % 60_000;
+            std::thread::sleep(Duration::from_micros(moment));
+            kill_process(pid, Signal::KILL).unwrap();
+        });
+        drop(service);
+        // As it was left, and once somebody has gone on.
+        let left = place.verify(&[]);
+        assert_eq!(left["verified"], true, "{left}");
+        let output = place.cavra(&["evaluate", "read_file", "README.md"]).run();
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        let found = place.verify(&[]);
+        assert_eq!(
+            (&found["verified"], &found["torn_bytes"]),
+            (&json!(true), &json!(0)),
+            "{found}"
+        );
+    }
+    let recorded: BTreeSet<String> = place.records().into_iter().map(|it| it.evaluation_id).collect();
+    let answered = answered.into_inner().unwrap();
+    let missing: Vec<&String> = answered.difference(&recorded).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    // All of it was decided as it says, the masked ones too.
+    fs::write(place.path("identity"), IDENTITY).unwrap();
+    let dir = place.dir();
+    let replayed = cavra(["replay", dir.to_str().unwrap(), "--json", "--check", "--identity"])
+        .args([place.path("identity")])
+        .run();
+    assert_eq!(replayed.code, Some(0), "{}", replayed.stderr);
+    let summary = &replayed.json()["summary"];
+    assert_eq!(
+        (
+            &summary["identical"],
+            &summary["records"],
+            &summary["fuel_compared"]
+        ),
+        (
+            &json!(recorded.len()),
+            &json!(recorded.len()),
+            &json!(recorded.len())
+        ),
+        "{summary}"
+    );
+    eprintln!(
+        "{} answers in {:.1} s, {kills} kills, {} records; replayed: {:.0} records a second on {} threads",
+        answered.len(),
+        took.as_secs_f64(),
+        recorded.len(),
+        summary["records_per_second"].as_f64().unwrap(),
+        summary["threads"],
+    );
+}
+
+/// A service whose log lies on a small disk of its own, which nobody else sees; none
+/// where this machine lets nobody mount one. What fills the disk lies on it as `filler`.
+fn on_a_small_disk(place: &Place, flags: &[&str]) -> Option<(Service, PathBuf)> {
+    let disk = place.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let namespace = ["--user", "--map-root-user", "--mount"];
+    let mounts = std::process::Command::new("/usr/bin/unshare")
+        .args(namespace)
+        .args(["/bin/sh", "-c", "mount -t tmpfs tmpfs \"$0\""])
+        .arg(&disk)
+        .output();
+    if !mounts.as_ref().is_ok_and(|it| it.status.success()) {
+        eprintln!("NOT SHOWN: nothing can be mounted here ({mounts:?}), so no disk can be filled");
+        return None;
+    }
+    let script = "mount -t tmpfs -o size=1m,mode=700 tmpfs \"$0\" && head -c 700000 /dev/zero > \"$0/filler\" && exec \"$@\"";
+    let serve = cavra(["serve"])
+        .args(flags)
+        .args(fast_path("enforce", "builtin:fastpath"))
+        .env("PATH", "/usr/bin:/bin")
+        .env("CAVRA_EVIDENCE_DIR", disk.join("log"))
+        .env("CAVRA_EVIDENCE_KEY", place.path("key"));
+    let mut wrapper: Vec<String> = namespace.map(str::to_owned).to_vec();
+    wrapper.extend(["/bin/sh", "-c", script].map(str::to_owned));
+    wrapper.push(disk.to_str().unwrap().to_owned());
+    let service = Service::ready(serve.under("/usr/bin/unshare", wrapper));
+    // As the service sees it.
+    let seen = format!("/proc/{}/root{}", service.id(), disk.display());
+    Some((service, PathBuf::from(seen)))
+}
+
+/// Ids of records and how many evaluations gaps tell of, in a log that verifies.
+fn recorded(log: &std::path::Path) -> (BTreeSet<String>, u64) {
+    let output = cavra(["evidence", "verify", log.to_str().unwrap(), "--json"]).run();
+    assert_eq!(output.code, Some(0), "{}", output.stdout);
+    let gaps = output.json()["gaps"].as_u64().unwrap();
+    let entries = cavra::evidence::reader::entries(log).unwrap().map(Result::unwrap);
+    let ids = entries.filter_map(|it| it.evaluation().map(|it| it.evaluation_id.clone()));
+    (ids.collect(), gaps)
+}
+
+fn id(body: &str) -> String {
+    let answer: Value = serde_json::from_str(body).unwrap();
+    answer["evaluation_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_full_disk_stops_answers_until_there_is_room() {
+    let place = Place::new();
+    let Some((service, disk)) = on_a_small_disk(&place, &[]) else {
+        return;
+    };
+    let mut answered = BTreeSet::new();
+    let mut refused = 0;
+    for n in 0.. {
+        assert!(n < 5_000, "the disk does not become full");
+        let answer = service.evaluate(&request(n));
+        match answer.status {
+            200 => {
+                answered.insert(id(&answer.body));
+            }
+            503 => {
+                assert!(
+                    answer.body.contains("urn:cavra:problem:evidence-unavailable"),
+                    "{}",
+                    answer.body
+                );
+                refused += 1;
+            }
+            other => panic!("{other}: {}", answer.body),
+        }
+        if refused > 5 {
+            break;
+        }
+    }
+    assert!(answered.len() > 20, "{}", answered.len());
+    let (records, _) = recorded(&disk.join("log"));
+    assert!(answered.is_subset(&records));
+    let metrics = service.get("/metrics").body;
+    assert!(metrics.contains("cavra_evidence_failing 1"), "{metrics}");
+    fs::remove_file(disk.join("filler")).unwrap();
+    for n in 0..20 {
+        let answer = service.evaluate(&request(n));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answered.insert(id(&answer.body));
+    }
+    let (records, gaps) = recorded(&disk.join("log"));
+    assert_eq!((records, gaps), (answered, 0));
+    let metrics = service.get("/metrics").body;
+    assert!(metrics.contains("cavra_evidence_failing 0"), "{metrics}");
+}
+
+#[test]
+fn a_full_disk_leaves_a_gap_where_answers_go_on() {
+    let place = Place::new();
+    let flags = ["--on-evidence-failure", "continue"];
+    let Some((service, disk)) = on_a_small_disk(&place, &flags) else {
+        return;
+    };
+    let mut answered = BTreeSet::new();
+    let mut lost = 0;
+    for n in 0.. {
+        assert!(n < 5_000, "the disk does not become full");
+        let answer = service.evaluate(&request(n));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answered.insert(id(&answer.body));
+        if service.get("/metrics").body.contains("cavra_evidence_failing 1") {
+            lost += 1;
+        }
+        if lost > 10 {
+            break;
+        }
+    }
+    fs::remove_file(disk.join("filler")).unwrap();
+    let answer = service.evaluate(&request(0));
+    answered.insert(id(&answer.body));
+    let (records, gaps) = recorded(&disk.join("log"));
+    assert!(gaps > 10, "{gaps}");
+    assert!(records.is_subset(&answered));
+    assert_eq!(records.len() as u64 + gaps, answered.len() as u64);
+    let metrics = service.get("/metrics").body;
+    assert!(
+        metrics.contains(&format!("cavra_evidence_lost_total {gaps}")),
+        "{metrics}"
+    );
+    assert!(metrics.contains("cavra_evidence_failing 0"), "{metrics}");
+}
