@@ -10,18 +10,28 @@ use jiff::SignedDuration;
 
 use super::Failure;
 use crate::clock::Clock;
-use crate::config::{EvidenceConfig, Setting};
+use crate::config::{Config, EvidenceConfig, Setting};
+use crate::evidence::fleet::Shipper;
 use crate::evidence::{Durability, Options, Recorder, log};
 
 /// Starts the writer of the log, if the settings name one.
-pub(super) fn start(
-    config: Option<&EvidenceConfig>,
-    clock: Arc<dyn Clock>,
-) -> Result<Option<Recorder>, Failure> {
-    let Some(config) = config else {
-        return Ok(None);
+pub(super) fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Recorder>, Failure> {
+    let store = config.evidence_store.as_ref();
+    let Some(config) = &config.evidence else {
+        return match store {
+            None => Ok(None),
+            Some(_) => Err(Failure::Input(format!(
+                "{} needs {}: what is sent is read from there",
+                Setting::EvidenceStore,
+                Setting::EvidenceDir
+            ))),
+        };
     };
-    let recorder = Recorder::start(options(config)?, clock)?;
+    let options = Options {
+        sent: store.map(|_| Arc::default()),
+        ..options(config)?
+    };
+    let recorder = Recorder::start(options, clock)?;
     if recorder.stats().failing() {
         super::output::warn("the evidence log cannot be opened; decisions go on without it");
     }
@@ -32,6 +42,32 @@ pub(super) fn start(
         ));
     }
     Ok(Some(recorder))
+}
+
+/// Starts to send the log to the store, if the settings name one.
+pub(super) fn send(config: &Config, recorder: Option<&Recorder>) -> Result<Option<Shipper>, Failure> {
+    let (Some(store), Some(recorder)) = (&config.evidence_store, recorder) else {
+        return Ok(None);
+    };
+    let Some(state) = recorder.sent() else {
+        return Ok(None);
+    };
+    let dir = recorder.dir().to_owned();
+    Ok(Some(Shipper::start(
+        store.clone(),
+        dir,
+        machine(),
+        Arc::clone(state),
+    )?))
+}
+
+/// This machine's name, by which people know whose log it is.
+pub(super) fn machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "unknown".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// How the log is written.
@@ -50,6 +86,7 @@ fn options(config: &EvidenceConfig) -> Result<Options, Failure> {
         durability: config.durability,
         on_failure: config.on_failure,
         mask: config.mask.clone(),
+        sent: None,
     })
 }
 
@@ -67,6 +104,6 @@ fn key(setting: &str) -> Result<PathBuf, Failure> {
     Ok(state.join("cavra/evidence.key"))
 }
 
-fn signed(duration: Duration) -> SignedDuration {
+pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }

@@ -8,11 +8,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::FlockOperation;
 
 use super::checkpoints::{self, Kept};
+use super::fleet::ShipState;
 use super::merkle::Frontier;
 use super::note::{PublicKey, SigningKey};
 use super::reader::{Segment, segments};
@@ -82,6 +84,8 @@ pub struct Log {
     at: At,
     /// What was set aside and is not yet told in the log.
     recovered: Vec<Recovered>,
+    /// What has been sent to where it is to be sent; none: it stays here.
+    sent: Option<Arc<ShipState>>,
 }
 
 /// Where a writer is.
@@ -143,6 +147,7 @@ impl Log {
             file,
             at,
             recovered: Vec::new(),
+            sent: None,
         };
         log.catch_up()?;
         if log.at.tree.size() < log.at.signed {
@@ -153,6 +158,17 @@ impl Log {
             });
         }
         Ok(log)
+    }
+
+    /// Keeps what has not been sent yet, however old it is.
+    #[must_use]
+    pub fn keeping(self, sent: Option<Arc<ShipState>>) -> Self {
+        Self { sent, ..self }
+    }
+
+    /// How many entries there are.
+    pub fn size(&self) -> u64 {
+        self.at.tree.size()
     }
 
     /// What was set aside when the log was opened, or since, and stands not yet in it.
@@ -262,7 +278,8 @@ impl Log {
         // Where a writer goes on from must not be in a segment that may be removed.
         self.sign()?;
         if let Some(retention) = self.options.retention {
-            retention::prune(&self.dir, now, retention, self.segment.first)?;
+            let sent = self.sent.as_ref().map_or(u64::MAX, |sent| sent.size());
+            retention::prune(&self.dir, now, retention, self.segment.first, sent)?;
         }
         Ok(())
     }
@@ -385,6 +402,41 @@ fn begin(dir: &Path, kept: Option<(Kept, Frontier)>) -> Result<(Segment, At), Ev
         tree,
     };
     Ok((segment, at))
+}
+
+/// How much of a segment is there to stay, in bytes: who writes in the meantime may
+/// still take back what he has not finished.
+pub(super) fn settled(dir: &Path, segment: &Path) -> Result<u64, EvidenceError> {
+    let _turn = match File::open(dir.join(LOCK)) {
+        Ok(lock) => {
+            while let Err(error) = rustix::fs::flock(&lock, FlockOperation::LockShared) {
+                if error != rustix::io::Errno::INTR {
+                    return Err(EvidenceError::io(dir)(error.into()));
+                }
+            }
+            Some(Turn(lock))
+        }
+        // Nobody writes to a copy.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(EvidenceError::io(dir)(error)),
+    };
+    let length = fs::metadata(segment).map(|it| it.len());
+    length.map_err(EvidenceError::io(segment))
+}
+
+/// Removes segments as a writer does that begins a new one: of a log to which nobody
+/// writes at length.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn forget(dir: &Path, now: Timestamp, retention: SignedDuration, sent: u64) -> Result<(), EvidenceError> {
+    let lock = private(&dir.join(LOCK), false)?;
+    let _turn = take(&lock, dir)?;
+    // Where a writer goes on from must stay.
+    match checkpoints::segment(dir)? {
+        Some(current) => retention::prune(dir, now, retention, current, sent),
+        None => Ok(()),
+    }
 }
 
 /// A file that nobody else reads, made if it is not there.

@@ -5,6 +5,7 @@
 
 pub mod checkpoints;
 pub mod export;
+pub mod fleet;
 mod hash;
 pub mod log;
 mod make;
@@ -17,6 +18,7 @@ pub mod reader;
 mod record;
 mod recorder;
 pub mod retention;
+pub mod stats;
 pub mod verify;
 
 pub use hash::{Hash, NotAHash};

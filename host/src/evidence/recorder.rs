@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::fleet::ShipState;
 use super::log::{self, Log, Written};
 use super::mask::Masker;
 use super::{EvaluationRecord, Event, EvidenceError, Gap, Recovered};
@@ -94,6 +95,8 @@ pub struct Options {
     pub on_failure: OnFailure,
     /// JSON pointers into requests: what stands there is masked.
     pub mask: Vec<String>,
+    /// How the log is sent to a store, if it is to be: what is not sent yet is kept.
+    pub sent: Option<Arc<ShipState>>,
 }
 
 /// The answer must not be given: its record could not be written.
@@ -107,6 +110,7 @@ pub struct Stats {
     written: AtomicU64,
     lost: AtomicU64,
     failing: AtomicBool,
+    entries: AtomicU64,
 }
 
 impl Stats {
@@ -118,6 +122,11 @@ impl Stats {
     /// How many evaluations were answered without a record.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// How many entries the log has, whoever has written them, as far as is known.
+    pub fn entries(&self) -> u64 {
+        self.entries.load(Ordering::Relaxed)
     }
 
     /// Whether the last attempt to write failed.
@@ -194,7 +203,10 @@ impl Recorder {
         let masker = Masker::new(&seed, &options.mask)?;
         let stats = Arc::new(Stats::default());
         let log = match Log::open(&options.dir, &seed, options.log) {
-            Ok(log) => Some(log),
+            Ok(log) => {
+                stats.entries.store(log.size(), Ordering::Relaxed);
+                Some(log.keeping(options.sent.clone()))
+            }
             Err(error) if options.on_failure == OnFailure::Refuse => return Err(error),
             Err(error) => {
                 tracing::error!(%error, "the evidence log cannot be opened; decisions go on without it");
@@ -244,6 +256,17 @@ impl Recorder {
     /// What a crash had left and was set aside when the log was opened.
     pub fn recovered(&self) -> &[Recovered] {
         &self.recovered
+    }
+
+    /// How the log is sent to a store, if it is to be.
+    pub fn sent(&self) -> Option<&Arc<ShipState>> {
+        self.options.sent.as_ref()
+    }
+
+    /// How many entries are still to be sent to the store.
+    pub fn unsent(&self) -> u64 {
+        let sent = self.sent().map_or(u64::MAX, |sent| sent.size());
+        self.stats.entries().saturating_sub(sent)
     }
 
     /// Where the log is.
@@ -453,12 +476,16 @@ impl Writer {
             .transpose()?;
         let events: Vec<&Written> = gap.iter().chain(batch.iter().map(|job| &job.written)).collect();
         let now = self.clock.now();
-        let open = || Log::open(&self.options.dir, &self.seed, self.options.log);
+        let open = || -> Result<Log, EvidenceError> {
+            let log = Log::open(&self.options.dir, &self.seed, self.options.log)?;
+            Ok(log.keeping(self.options.sent.clone()))
+        };
         // A log that failed is opened anew next time: nothing that was known of it counts.
         let mut log = match self.log.take() {
             None => open()?,
             Some(mut log) => match log.append(&events, now) {
                 Ok(()) => {
+                    self.stats.entries.store(log.size(), Ordering::Relaxed);
                     self.log = Some(log);
                     return Ok(());
                 }
@@ -471,6 +498,7 @@ impl Writer {
             },
         };
         log.append(&events, now)?;
+        self.stats.entries.store(log.size(), Ordering::Relaxed);
         self.log = Some(log);
         Ok(())
     }

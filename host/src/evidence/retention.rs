@@ -10,18 +10,22 @@ use super::reader::{Segment, lines_of, numbered, segments};
 use super::{EvidenceError, Hash};
 
 /// Removes the oldest segments before `current` that were last written to longer ago
-/// than `retention`. In place of each stays a file with the hashes of its entries.
+/// than `retention`, and of which everything has been sent where it is to be: the first
+/// `sent` entries. In place of each stays a file with the hashes of its entries.
 pub(super) fn prune(
     dir: &Path,
     now: Timestamp,
     retention: SignedDuration,
     current: u64,
+    sent: u64,
 ) -> Result<(), EvidenceError> {
-    for segment in segments(dir)? {
+    let kept = segments(dir)?;
+    let ends = kept.iter().skip(1).map(|it| it.first).collect::<Vec<_>>();
+    for (segment, end) in kept.into_iter().zip(ends) {
         let told = EvidenceError::io(&segment.path);
         let written = fs::metadata(&segment.path).and_then(|it| it.modified());
         let written = Timestamp::try_from(written.map_err(&told)?).unwrap_or(Timestamp::MAX);
-        if segment.first >= current || now.duration_since(written) < retention {
+        if segment.first >= current || end > sent || now.duration_since(written) < retention {
             // Those after it are younger.
             break;
         }

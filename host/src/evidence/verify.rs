@@ -103,51 +103,122 @@ pub fn verify(
     given: Option<&PublicKey>,
     old: Option<&Checkpoint>,
 ) -> Result<Verification, EvidenceError> {
-    let mut walk = Walk::default();
-    let key = walk.key(dir, given);
-    let notes = checkpoints::all(dir)?;
-    // Of a root that is to be found, only its size is needed on the way.
-    let sizes = notes.iter().filter_map(|found| found.note.as_ref());
-    let sizes = sizes.chain(old).map(|note| (note.size, None));
-    let mut roots: BTreeMap<u64, Option<Hash>> = sizes.collect();
-    walk.root_at(&mut roots);
+    let beside = std::fs::read_to_string(dir.join(PUBLIC_KEY));
+    let beside = beside.ok().and_then(|text| text.parse::<PublicKey>().ok());
+    let mut verifier = Verifier::new(beside, given, checkpoints::all(dir)?, old);
     let kept = segments(dir)?;
     for segment in pruned(dir)? {
         // One that is still there was about to be removed.
         if kept.iter().any(|it| it.first == segment.first) {
             continue;
         }
-        walk.removed(&segment, &mut roots)?;
+        verifier.gap_before(segment.first, &segment.name());
+        match hashes(&segment)? {
+            Some(hashes) => hashes.into_iter().for_each(|hash| verifier.removed(hash)),
+            None => verifier.fault(FaultKind::Changed, &segment.name(), None, "a line is no hash"),
+        }
     }
     let last = kept.len().saturating_sub(1);
     for (i, segment) in kept.iter().enumerate() {
-        walk.gap_before(segment.first, &segment.name());
+        verifier.gap_before(segment.first, &segment.name());
         for line in lines_of(segment)? {
-            walk.line(line?, i == last, &mut roots);
+            verifier.line(line?, i == last);
         }
     }
-    walk.finish(&notes, key.as_ref(), &roots, old);
-    let signed = notes
-        .iter()
-        .filter_map(|found| found.note.as_ref())
-        .map(|note| note.size);
-    let signed = signed.max().unwrap_or_default();
-    Ok(Verification {
-        schema_version: "cavra.evidence-verification.v1",
-        verified: walk.faults.is_empty(),
-        entries: walk.tree.size(),
-        pruned: walk.pruned,
-        evaluations: walk.evaluations,
-        gaps: walk.gaps,
-        recovered: walk.recovered,
-        checkpoints: notes.iter().filter(|found| found.note.is_some()).count() as u64,
-        unsigned: walk.tree.size().saturating_sub(signed),
-        torn_bytes: walk.torn_bytes,
-        root: walk.tree.root().to_string(),
-        public_key: key.map(|key| key.to_string()),
-        key_was_given: given.is_some(),
-        faults: walk.faults,
-    })
+    Ok(verifier.finish())
+}
+
+/// Verifies a log that is handed to it piece by piece, in order, wherever it is kept.
+pub(super) struct Verifier<'a> {
+    walk: Walk,
+    key: Option<PublicKey>,
+    given: bool,
+    notes: Vec<checkpoints::Found>,
+    old: Option<&'a Checkpoint>,
+    roots: BTreeMap<u64, Option<Hash>>,
+}
+
+impl<'a> Verifier<'a> {
+    /// Of a log with the key `beside` it and these checkpoints.
+    pub(super) fn new(
+        beside: Option<PublicKey>,
+        given: Option<&PublicKey>,
+        notes: Vec<checkpoints::Found>,
+        old: Option<&'a Checkpoint>,
+    ) -> Self {
+        let mut walk = Walk::default();
+        let key = walk.key(beside, given);
+        // Of a root that is to be found, only its size is needed on the way.
+        let sizes = notes.iter().filter_map(|found| found.note.as_ref());
+        let sizes = sizes.chain(old).map(|note| (note.size, None));
+        let mut roots: BTreeMap<u64, Option<Hash>> = sizes.collect();
+        walk.root_at(&mut roots);
+        Self {
+            walk,
+            key,
+            given: given.is_some(),
+            notes,
+            old,
+            roots,
+        }
+    }
+
+    /// What comes next begins with the entry `first`.
+    pub(super) fn gap_before(&mut self, first: u64, name: &str) {
+        self.walk.gap_before(first, name);
+    }
+
+    /// The next entry, of which only the hash is left.
+    pub(super) fn removed(&mut self, hash: Hash) {
+        self.walk.removed(hash, &mut self.roots);
+    }
+
+    /// The next line.
+    pub(super) fn line(&mut self, line: Line, in_last: bool) {
+        self.walk.line(line, in_last, &mut self.roots);
+    }
+
+    /// Something that is wrong, and not with the chain.
+    pub(super) fn fault(
+        &mut self,
+        kind: FaultKind,
+        place: &str,
+        sequence: Option<u64>,
+        message: impl Into<String>,
+    ) {
+        self.walk.fault(kind, place, sequence, message);
+    }
+
+    /// What was found.
+    pub(super) fn finish(self) -> Verification {
+        let Self {
+            mut walk,
+            key,
+            given,
+            notes,
+            old,
+            roots,
+        } = self;
+        walk.finish(&notes, key.as_ref(), &roots, old);
+        let sizes = notes.iter().filter_map(|found| found.note.as_ref());
+        let signed = sizes.map(|note| note.size).max().unwrap_or_default();
+        Verification {
+            schema_version: "cavra.evidence-verification.v1",
+            verified: walk.faults.is_empty(),
+            entries: walk.tree.size(),
+            pruned: walk.pruned,
+            evaluations: walk.evaluations,
+            gaps: walk.gaps,
+            recovered: walk.recovered,
+            checkpoints: notes.iter().filter(|found| found.note.is_some()).count() as u64,
+            unsigned: walk.tree.size().saturating_sub(signed),
+            torn_bytes: walk.torn_bytes,
+            root: walk.tree.root().to_string(),
+            public_key: key.map(|key| key.to_string()),
+            key_was_given: given,
+            faults: walk.faults,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -176,9 +247,7 @@ impl Walk {
         });
     }
 
-    fn key(&mut self, dir: &Path, given: Option<&PublicKey>) -> Option<PublicKey> {
-        let beside = std::fs::read_to_string(dir.join(PUBLIC_KEY));
-        let beside = beside.ok().and_then(|text| text.parse::<PublicKey>().ok());
+    fn key(&mut self, beside: Option<PublicKey>, given: Option<&PublicKey>) -> Option<PublicKey> {
         match (&beside, given) {
             (None, _) => self.fault(
                 FaultKind::NoKey,
@@ -209,24 +278,12 @@ impl Walk {
         self.root_at(roots);
     }
 
-    fn removed(
-        &mut self,
-        segment: &super::reader::Segment,
-        roots: &mut BTreeMap<u64, Option<Hash>>,
-    ) -> Result<(), EvidenceError> {
-        self.gap_before(segment.first, &segment.name());
-        let Some(hashes) = hashes(segment)? else {
-            self.fault(FaultKind::Changed, &segment.name(), None, "a line is no hash");
-            return Ok(());
-        };
-        for hash in hashes {
-            self.push(hash, roots);
-            self.head = hash;
-            self.next = self.next.saturating_add(1);
-            self.pruned = self.pruned.saturating_add(1);
-        }
+    fn removed(&mut self, hash: Hash, roots: &mut BTreeMap<u64, Option<Hash>>) {
+        self.push(hash, roots);
+        self.head = hash;
+        self.next = self.next.saturating_add(1);
+        self.pruned = self.pruned.saturating_add(1);
         self.before = None;
-        Ok(())
     }
 
     /// A segment that begins later than it must.

@@ -100,10 +100,22 @@ impl Host {
         let writable = recorder.probe();
         match found.faults.as_slice() {
             [] if writable.is_err() => Err("the evidence log verifies, and cannot be written".to_owned()),
-            [] => Ok(format!(
-                "the evidence log is written and verifies: {} entries, {} checkpoints",
-                found.entries, found.checkpoints
-            )),
+            [] => {
+                let store = recorder.sent().map(|sent| (sent.forked(), sent.problem()));
+                let entries = found.entries;
+                let verified = format!(
+                    "the evidence log is written and verifies: {entries} entries, {} checkpoints",
+                    found.checkpoints
+                );
+                match store {
+                    None => Ok(verified),
+                    Some((true, problem)) => Err(problem.unwrap_or_default()),
+                    Some((false, None)) => Ok(format!("{verified}; {} to be sent", recorder.unsent())),
+                    Some((false, Some(problem))) => {
+                        Ok(format!("{verified}; {} to be sent: {problem}", recorder.unsent()))
+                    }
+                }
+            }
             [first, rest @ ..] => Err(format!(
                 "the evidence log does not verify: {}, {}; {} more faults; `cavra evidence verify` tells them",
                 first.place,

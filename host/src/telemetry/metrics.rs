@@ -104,8 +104,21 @@ pub struct Live {
     pub abandoned: u64,
     /// Log lines that were dropped.
     pub log_lines_dropped: u64,
+    /// How the evidence log is sent to a store, if it is.
+    pub shipping: Option<Shipping>,
     /// The engine's fingerprint.
     pub engine: String,
+}
+
+/// How the evidence log is sent to a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shipping {
+    /// Whether the store takes what it is sent.
+    pub up: bool,
+    /// Entries that are still to be sent.
+    pub unsent: u64,
+    /// Whether store and files differ.
+    pub forked: bool,
 }
 
 /// How the metrics are written.
@@ -366,6 +379,9 @@ impl Series<'_> {
 impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for metric in Metric::ALL {
+            if metric.is_of_store() && self.live.shipping.is_none() {
+                continue;
+            }
             let kind = match metric.kind() {
                 Kind::Counter => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,
@@ -431,6 +447,13 @@ impl Snapshot {
                 &["applied", "refused"],
             ),
             Metric::LogLinesDropped => out.counter([], live.log_lines_dropped),
+            Metric::EvidenceStoreUp => {
+                (live.shipping.iter()).try_for_each(|it| out.gauge([], u64::from(it.up)))
+            }
+            Metric::EvidenceUnsent => (live.shipping.iter()).try_for_each(|it| out.gauge([], it.unsent)),
+            Metric::EvidenceStoreForked => {
+                (live.shipping.iter()).try_for_each(|it| out.gauge([], u64::from(it.forked)))
+            }
             Metric::BuildInfo => out.gauge([env!("CARGO_PKG_VERSION"), &live.engine], 1),
         }
     }
@@ -465,6 +488,7 @@ mod tests {
         let live = Live {
             gates: vec![("promotion", true)],
             mode: Mode::Shadow,
+            shipping: Some(Shipping::default()),
             engine: "sha256:\"\\\n".to_owned(),
             ..Live::default()
         };
