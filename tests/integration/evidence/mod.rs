@@ -1,6 +1,7 @@
 //! The evidence log, as an auditor and an operator meet it.
 
 mod durability;
+mod fleet;
 mod masking;
 mod records;
 mod tampering;
