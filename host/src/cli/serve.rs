@@ -159,7 +159,7 @@ async fn serve(
         allocation,
         Arc::clone(&switch),
     )?);
-    let shipper = recording::send(&config, host.evidence().map(AsRef::as_ref))?;
+    let shipper = recording::send(&config, host.evidence().map(|it| &**it))?;
     let metrics = Arc::new(Metrics::new(templates()));
     let operations = Arc::new(Operations::new(
         Arc::clone(&host),

@@ -102,6 +102,18 @@ impl Local {
         Ok(rows)
     }
 
+    /// Whether there may be something to send that has not been read.
+    pub(super) fn has_news(&self) -> bool {
+        let Some(at) = &self.at else {
+            return true;
+        };
+        let notes = std::fs::metadata(self.dir.join(checkpoints::FILE)).map_or(0, |it| it.len());
+        let next = Segment::at(&self.dir, at.head.size);
+        notes > self.notes
+            || settled(&self.dir, &at.segment.path).ok() != Some(at.position)
+            || (next.first != at.segment.first && next.path.exists())
+    }
+
     /// Finds the place after `head`. Where only hashes are left of what follows, these.
     fn seek(&mut self, head: Head) -> Result<Option<Vec<Row>>, FleetError> {
         let kept = segments(&self.dir)?;

@@ -11,7 +11,7 @@ use crate::evidence::query::Query;
 use crate::evidence::{Entry, EvidenceError};
 
 /// How many entries are fetched at once.
-const PAGE: i64 = 500;
+const PAGE: i64 = 250;
 
 /// What connects logs and entries.
 pub(super) const FROM: &str = " FROM cavra_evidence_entries AS entries \
@@ -204,7 +204,7 @@ impl Store {
         backwards: bool,
         count: i64,
     ) -> Result<Vec<Page>, FleetError> {
-        let mut sql = QueryBuilder::new(
+        let mut sql = QueryBuilder::<Postgres>::new(
             "SELECT origin, host, log_id, sequence, \
              to_char(\"time\", 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS \"time\", line",
         );

@@ -87,6 +87,11 @@ impl Shipment {
         })
     }
 
+    /// Whether there may be something to send; nobody but the files is asked.
+    pub fn has_news(&self) -> bool {
+        self.local.has_news()
+    }
+
     /// Sends what comes next, if anything is left to send.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -15,6 +15,8 @@ use super::{Credentials, FleetError};
 
 /// How often the files are looked at where nothing was to send.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How often the store is asked whether it is still there, where nothing was to send.
+const STILL_THERE: Duration = Duration::from_secs(10);
 /// How long to wait after the first failure, the second, and so on; then always the last.
 const PAUSES: [u64; 7] = [500, 1000, 2000, 4000, 8000, 15_000, 30_000];
 /// How long the end of the service waits for what is not sent yet.
@@ -202,8 +204,16 @@ impl Run {
                 shipment.close().await;
                 return Ok(());
             }
-            let pause = if all { PAUSE } else { Duration::ZERO };
-            ending = ending || self.is_told_to_stop_within(pause).await;
+            let asked = Instant::now();
+            let mut pause = if all { PAUSE } else { Duration::ZERO };
+            while !ending {
+                ending = self.is_told_to_stop_within(pause).await;
+                // A fleet that has nothing to send does not keep its database busy.
+                if shipment.has_news() || asked.elapsed() >= STILL_THERE {
+                    break;
+                }
+                pause = PAUSE;
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use crate::evidence::reader::Line;
 use crate::evidence::verify::{FaultKind, Verification, Verifier};
 
 /// How many entries are fetched at once.
-const PAGE: i64 = 1000;
+const PAGE: i64 = 250;
 
 /// What was found of every log: `cavra.evidence-fleet-verification.v1`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -108,7 +108,7 @@ impl Store {
     }
 
     fn stored(&mut self, log_id: i64, first: i64) -> Result<Vec<Stored>, FleetError> {
-        let mut sql = sqlx::QueryBuilder::new("SELECT sequence, hash, line, ");
+        let mut sql = sqlx::QueryBuilder::<sqlx::Postgres>::new("SELECT sequence, hash, line, ");
         sql.push(SELECTED)
             .push(" FROM cavra_evidence_entries WHERE log_id = ")
             .push_bind(log_id)
