@@ -11,6 +11,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::evidence::fleet::{AddressError, Credentials, StoreAddress};
 use crate::evidence::sealed::{NoRecipient, Sealer};
 use crate::evidence::{Durability, OnFailure, UnknownWord};
 use crate::pilot::Mode;
@@ -129,6 +130,10 @@ settings! {
         "After how many records the evidence log is signed.";
     EvidenceCheckpointSeconds "CAVRA_EVIDENCE_CHECKPOINT_SECONDS" "evidence-checkpoint-seconds" "SECONDS" "10"
         "How long a record waits at most until the evidence log is signed, in seconds.";
+    EvidenceStore "CAVRA_EVIDENCE_STORE" "evidence-store" "URL" ""
+        "The PostgreSQL database in which the evidence of many hosts comes together, such as postgres://user@host/database; the service sends its log there.";
+    EvidenceStorePasswordFile "CAVRA_EVIDENCE_STORE_PASSWORD_FILE" "evidence-store-password-file" "FILE" ""
+        "The file with the password of the evidence store, read anew for every connection.";
     Addr "CAVRA_ADDR" "addr" "ADDR" "127.0.0.1:8000"
         "`cavra serve`: the address and port to listen on; port 0 takes a free one.";
     Workers "CAVRA_WORKERS" "workers" "COUNT" "auto"
@@ -161,6 +166,11 @@ impl Setting {
     /// Whether only `cavra serve` has it.
     pub fn is_of_service(self) -> bool {
         SERVICE.contains(&self)
+    }
+
+    /// Whether its value may hold a password, so that it is never shown.
+    pub fn is_secret(self) -> bool {
+        self == Self::EvidenceStore
     }
 
     /// Whether its flag alone, without a value, means `true`.
@@ -278,6 +288,8 @@ pub struct Config {
     pub state_dir: String,
     /// The evidence log; none: nothing is recorded.
     pub evidence: Option<EvidenceConfig>,
+    /// Where the evidence of many hosts comes together; none: nowhere.
+    pub evidence_store: Option<Credentials>,
     /// What only the service has.
     pub service: ServiceConfig,
 }
@@ -432,6 +444,7 @@ impl Config {
             drill_due_soon_days: read.positive(Setting::RollbackDrillDueSoonDays),
             state_dir: read.text(Setting::StateDir),
             evidence: read.evidence(),
+            evidence_store: read.evidence_store(),
             service: ServiceConfig {
                 addr: read.addr(Setting::Addr),
                 workers: read.automatic(Setting::Workers),
@@ -490,6 +503,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, setting: Setting, value: &str, problem: impl Into<String>) {
+        let value = if setting.is_secret() { "[hidden]" } else { value };
         self.faults.push(SettingFault {
             setting,
             value: value.to_owned(),
@@ -597,6 +611,21 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn evidence_store(&mut self) -> Option<Credentials> {
+        let address = self.parsed(Setting::EvidenceStore, |text| match text {
+            "" => Ok(None),
+            text => text
+                .parse::<StoreAddress>()
+                .map(Some)
+                .map_err(|e: AddressError| e.to_string()),
+        });
+        let password_file = self.path(Setting::EvidenceStorePasswordFile);
+        address.map(|address| Credentials {
+            address,
+            password_file,
+        })
     }
 
     fn addr(&mut self, setting: Setting) -> SocketAddr {

@@ -1,5 +1,6 @@
 //! What the integration tests share: the real binary, driven as a user would.
 
+pub mod postgres;
 pub mod service;
 
 use std::ffi::OsStr;

@@ -8,15 +8,17 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::settings::EvidenceDirArgs;
-use super::{Exit, Failure, output};
+use super::settings::{EvidenceDirArgs, EvidenceSource};
+use super::{Exit, Failure, fleet, output};
+use crate::evidence::counts::Step;
+use crate::evidence::fleet::{FleetError, Found, Store};
 use crate::evidence::log::PUBLIC_KEY;
 use crate::evidence::note::{Checkpoint, PublicKey};
 use crate::evidence::proof::Proof;
 use crate::evidence::query::Query;
-use crate::evidence::sealed::{Keys, Store, Unopened};
+use crate::evidence::sealed::{Keys, Store as SealedStore, Unopened};
 use crate::evidence::verify::{Verification, verify};
-use crate::evidence::{Entry, EvaluationRecord, checkpoints, export, reader, schema};
+use crate::evidence::{Entry, EvidenceError, checkpoints, export, reader, schema};
 use crate::fault::FallbackCode;
 use crate::model::Verdict;
 
@@ -34,14 +36,20 @@ pub(super) enum EvidenceCommand {
     Unseal(UnsealArgs),
     /// Evaluations for other tools
     Export(ExportArgs),
+    /// How many evaluations there are by host, decision, fallback code, parity, rule and time
+    Stats(StatsArgs),
+    /// Send what the evidence store has not got yet of a log: for hosts without the service
+    Ship(ShipArgs),
+    /// Make the tables of the evidence store, or bring them up to this version
+    Migrate(PlaceArgs),
     /// Prove that one evaluation is in the log
     Prove(ShowArgs),
     /// Check such a proof, without the log
     VerifyProof(VerifyProofArgs),
     /// The newest signed checkpoint: keep it elsewhere, and verify against it later
-    Checkpoint(PlaceArgs),
+    Checkpoint(OneLogArgs),
     /// The public key that checkpoints are signed with: keep it elsewhere
-    PublicKey(PlaceArgs),
+    PublicKey(OneLogArgs),
     /// The JSON Schema of an entry
     Schema,
 }
@@ -49,7 +57,49 @@ pub(super) enum EvidenceCommand {
 #[derive(Debug, Args)]
 pub(super) struct PlaceArgs {
     #[command(flatten)]
-    place: EvidenceDirArgs,
+    pub(super) place: EvidenceDirArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OneLogArgs {
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+    #[command(flatten)]
+    pub(super) place: EvidenceDirArgs,
+}
+
+/// Which log of a store.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct LogArgs {
+    /// Only this log of the evidence store: its name, what follows the slash in it, or its host
+    #[arg(long, value_name = "LOG")]
+    pub(super) log: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatsArgs {
+    /// The log [default: that of the settings]
+    pub(super) dir: Option<PathBuf>,
+    /// How long the steps are over time: hour or day
+    #[arg(long, value_name = "STEP", default_value = "day")]
+    pub(super) by: Step,
+    /// Print the counts as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+    #[command(flatten)]
+    pub(super) place: EvidenceDirArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShipArgs {
+    /// The log [default: that of the settings]
+    pub(super) dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) place: EvidenceDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +116,8 @@ pub(super) struct VerifyArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
     place: EvidenceDirArgs,
 }
 
@@ -78,6 +130,8 @@ pub(super) struct TailArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
     place: EvidenceDirArgs,
 }
 
@@ -88,6 +142,8 @@ pub(super) struct QueryArgs {
     /// Print entries as JSON lines
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    log: LogArgs,
     #[command(flatten)]
     place: EvidenceDirArgs,
 }
@@ -147,6 +203,8 @@ pub(super) struct ExportArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
     place: EvidenceDirArgs,
 }
 
@@ -186,14 +244,24 @@ impl EvidenceCommand {
             Self::Unseal(args) => args.run(),
             Self::Export(args) => args.run(),
             Self::Prove(args) => {
-                output::json(&Proof::of(&args.place.dir(None)?, &args.id)?)?;
+                let proof = match args.place.source(None)? {
+                    EvidenceSource::Dir(dir) => Proof::of(&dir, &args.id)?,
+                    EvidenceSource::Store(at) => Store::open(&at)?.prove(&args.id)?,
+                };
+                output::json(&proof)?;
                 Ok(Exit::Done)
             }
             Self::VerifyProof(args) => args.run(),
-            Self::Checkpoint(args) => checkpoint(&args.place.dir(None)?),
+            Self::Stats(args) => fleet::stats(args),
+            Self::Ship(args) => fleet::ship(&args),
+            Self::Migrate(args) => fleet::migrate(&args),
+            Self::Checkpoint(args) => checkpoint(&args),
             Self::PublicKey(args) => {
-                let path = args.place.dir(None)?.join(PUBLIC_KEY);
-                output::text(read::<PublicKey>(&path)?.to_string().trim_end())?;
+                let key = match args.log.source(&args.place, None)? {
+                    EvidenceSource::Dir(dir) => read::<PublicKey>(&dir.join(PUBLIC_KEY))?.to_string(),
+                    EvidenceSource::Store(at) => fleet::one(&mut Store::open(&at)?, &args.log)?.public_key,
+                };
+                output::text(key.trim_end())?;
                 Ok(Exit::Done)
             }
             Self::Schema => {
@@ -211,13 +279,37 @@ fn read<T: std::str::FromStr<Err: std::fmt::Display>>(path: &Path) -> Result<T, 
     text.parse().map_err(|error| told(&error))
 }
 
-fn checkpoint(dir: &Path) -> Result<Exit, Failure> {
-    let notes = checkpoints::all(dir)?.into_iter().filter_map(|found| found.note);
-    let Some(note) = notes.last() else {
-        return Err(Failure::Internal(format!(
-            "the log in `{}` has no checkpoint yet",
-            dir.display()
-        )));
+impl LogArgs {
+    /// Where to read; `--log` is about a store alone.
+    pub(super) fn source(
+        &self,
+        place: &EvidenceDirArgs,
+        given: Option<PathBuf>,
+    ) -> Result<EvidenceSource, Failure> {
+        match place.source(given)? {
+            EvidenceSource::Dir(dir) if self.log.is_some() => Err(Failure::Input(format!(
+                "`{}` is one log; --log chooses one of --evidence-store",
+                dir.display()
+            ))),
+            source => Ok(source),
+        }
+    }
+}
+
+fn checkpoint(args: &OneLogArgs) -> Result<Exit, Failure> {
+    let (note, log) = match args.log.source(&args.place, None)? {
+        EvidenceSource::Dir(dir) => {
+            let notes = checkpoints::all(&dir)?.into_iter().filter_map(|found| found.note);
+            (notes.last(), format!("in `{}`", dir.display()))
+        }
+        EvidenceSource::Store(at) => {
+            let mut store = Store::open(&at)?;
+            let log = fleet::one(&mut store, &args.log)?;
+            (store.checkpoint(&log)?, log.origin)
+        }
+    };
+    let Some(note) = note else {
+        return Err(Failure::Internal(format!("the log {log} has no checkpoint yet")));
     };
     let mut out = std::io::stdout().lock();
     write!(out, "{note}")?;
@@ -227,10 +319,17 @@ fn checkpoint(dir: &Path) -> Result<Exit, Failure> {
 
 impl VerifyArgs {
     fn run(self) -> Result<Exit, Failure> {
-        let dir = self.place.dir(self.dir)?;
+        let source = self.log.source(&self.place, self.dir)?;
         let key = self.public_key.as_deref().map(read::<PublicKey>).transpose()?;
         let old = self.checkpoint.as_deref().map(read::<Checkpoint>).transpose()?;
-        let found = verify(&dir, key.as_ref(), old.as_ref())?;
+        let found = match source {
+            EvidenceSource::Dir(dir) => verify(&dir, key.as_ref(), old.as_ref())?,
+            EvidenceSource::Store(at) => {
+                let log = self.log.log.as_deref();
+                let found = Store::open(&at)?.verify(log, key.as_ref(), old.as_ref())?;
+                return fleet::verified(&found, self.json);
+            }
+        };
         if self.json {
             output::json(&found)?;
         } else {
@@ -240,7 +339,8 @@ impl VerifyArgs {
     }
 }
 
-fn show(found: &Verification) -> Result<(), Failure> {
+/// Prints what was found, for people.
+pub(super) fn show(found: &Verification) -> Result<(), Failure> {
     let mut table = output::table(&[]);
     let word = if found.verified {
         "verified"
@@ -300,25 +400,54 @@ fn show(found: &Verification) -> Result<(), Failure> {
     output::text(&table.to_string())
 }
 
-/// Every evaluation in the log, with its entry.
-fn evaluations(dir: &Path) -> Result<impl Iterator<Item = Result<Entry, Failure>> + use<>, Failure> {
-    let entries = reader::entries(dir)?;
-    let entries = entries.filter(|entry| entry.as_ref().map_or(true, |it| it.evaluation().is_some()));
-    Ok(entries.map(|entry| entry.map_err(Failure::from)))
+/// Evaluations, each with its log where they come from a store.
+type Evaluations = Box<dyn Iterator<Item = Result<Found, Failure>>>;
+
+/// Every evaluation in the log, with its entry; what cannot be read is told.
+pub(super) fn evaluations(dir: &Path, query: Query) -> Result<Evaluations, Failure> {
+    // Which log it is: evaluations of many logs meet in one place.
+    let origin = read::<PublicKey>(&dir.join(PUBLIC_KEY)).map_or_else(|_| "cavra".to_owned(), |it| it.origin);
+    let entries = reader::entries(dir)?.filter(move |entry| match entry {
+        Ok(entry) => entry.evaluation().is_some_and(|it| query.asks_for(it)),
+        Err(_) => true,
+    });
+    Ok(Box::new(entries.map(move |entry| {
+        Ok(Found {
+            origin: origin.clone(),
+            host: String::new(),
+            entry: entry?,
+        })
+    })))
+}
+
+/// What of a log or a store is asked for, and whether it is a store.
+fn asked(place: &EvidenceDirArgs, log: &LogArgs, filter: FilterArgs) -> Result<(Evaluations, bool), Failure> {
+    let query = filter.query();
+    match log.source(place, None)? {
+        EvidenceSource::Dir(dir) => Ok((evaluations(&dir, query)?, false)),
+        EvidenceSource::Store(at) => {
+            let found = Store::open(&at)?.query(query, log.log.as_deref())?;
+            Ok((Box::new(found.map(|it| it.map_err(Failure::from))), true))
+        }
+    }
 }
 
 /// Prints entries, for people or as they are.
-fn list(entries: impl Iterator<Item = Result<Entry, Failure>>, json: bool) -> Result<Exit, Failure> {
+fn list(
+    entries: impl Iterator<Item = Result<Found, Failure>>,
+    of_fleet: bool,
+    json: bool,
+) -> Result<Exit, Failure> {
     if json {
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-        for entry in entries {
-            out.write_all(&entry?.to_line()?)?;
+        for found in entries {
+            out.write_all(&found?.entry.to_line()?)?;
             out.write_all(b"\n")?;
         }
         out.flush()?;
         return Ok(Exit::Done);
     }
-    let mut table = output::table(&[
+    let mut header = vec![
         "time",
         "evaluation",
         "decision",
@@ -326,14 +455,18 @@ fn list(entries: impl Iterator<Item = Result<Entry, Failure>>, json: bool) -> Re
         "backend",
         "note",
         "target",
-    ]);
-    for entry in entries {
-        let entry = entry?;
-        let Some(record) = entry.evaluation() else {
+    ];
+    if of_fleet {
+        header.insert(1, "host");
+    }
+    let mut table = output::table(&header);
+    for found in entries {
+        let found = found?;
+        let Some(record) = found.entry.evaluation() else {
             continue;
         };
         let decision = &record.outcome.effective_decision;
-        table.add_row(vec![
+        let mut row = vec![
             record.time.as_str().into(),
             record.evaluation_id.as_str().into(),
             output::verdict(decision.decision),
@@ -346,7 +479,11 @@ fn list(entries: impl Iterator<Item = Result<Entry, Failure>>, json: bool) -> Re
                 .unwrap_or_default()
                 .into(),
             output::short(&decision.target, 60).as_str().into(),
-        ]);
+        ];
+        if of_fleet {
+            row.insert(1, output::short(&found.host, 40).as_str().into());
+        }
+        table.add_row(row);
     }
     output::text(&table.to_string())?;
     Ok(Exit::Done)
@@ -354,8 +491,15 @@ fn list(entries: impl Iterator<Item = Result<Entry, Failure>>, json: bool) -> Re
 
 impl TailArgs {
     fn run(self) -> Result<Exit, Failure> {
+        let dir = match self.log.source(&self.place, None)? {
+            EvidenceSource::Dir(dir) => dir,
+            EvidenceSource::Store(at) => {
+                let last = Store::open(&at)?.last(self.count, self.log.log.as_deref())?;
+                return list(last.into_iter().map(Ok), true, self.json);
+            }
+        };
         let mut last = VecDeque::new();
-        for entry in evaluations(&self.place.dir(None)?)? {
+        for entry in evaluations(&dir, Query::default())? {
             if last.len() >= self.count {
                 last.pop_front();
             }
@@ -363,12 +507,12 @@ impl TailArgs {
                 last.push_back(entry);
             }
         }
-        list(last.into_iter(), self.json)
+        list(last.into_iter(), false, self.json)
     }
 }
 
 impl FilterArgs {
-    fn query(self) -> Query {
+    pub(super) fn query(self) -> Query {
         Query {
             since: self.since,
             until: self.until,
@@ -382,36 +526,42 @@ impl FilterArgs {
     }
 }
 
-/// What of the log is asked for; what cannot be read is told.
-fn asked(dir: &Path, query: Query) -> Result<impl Iterator<Item = Result<Entry, Failure>> + use<>, Failure> {
-    let asked = move |record: &EvaluationRecord| query.asks_for(record);
-    Ok(evaluations(dir)?.filter(move |entry| {
-        entry
-            .as_ref()
-            .map_or(true, |it| it.evaluation().is_some_and(&asked))
-    }))
-}
-
 impl QueryArgs {
     fn run(self) -> Result<Exit, Failure> {
-        list(asked(&self.place.dir(None)?, self.filter.query())?, self.json)
+        let (found, of_fleet) = asked(&self.place, &self.log, self.filter)?;
+        list(found, of_fleet, self.json)
     }
 }
 
-/// The entry of one evaluation.
+/// The entry of one evaluation of the log in `dir`.
 fn find(dir: &Path, id: &str) -> Result<Entry, Failure> {
-    for entry in evaluations(dir)? {
-        let entry = entry?;
+    for found in evaluations(dir, Query::default())? {
+        let entry = found?.entry;
         if entry.evaluation().is_some_and(|it| it.evaluation_id == id) {
             return Ok(entry);
         }
     }
-    Err(Failure::Input(format!("the log has no evaluation `{id}`")))
+    Err(unknown(id))
+}
+
+fn unknown(id: &str) -> Failure {
+    Failure::Input(format!("the log has no evaluation `{id}`"))
 }
 
 impl ShowArgs {
     fn run(self) -> Result<Exit, Failure> {
-        output::json(&find(&self.place.dir(None)?, &self.id)?)?;
+        let entry = match self.place.source(None)? {
+            EvidenceSource::Dir(dir) => find(&dir, &self.id)?,
+            EvidenceSource::Store(at) => {
+                let found = Store::open(&at)?.find(&self.id);
+                let (_, _, line) = found.map_err(|error| match error {
+                    FleetError::Evidence(EvidenceError::Unknown(_)) => unknown(&self.id),
+                    other => other.into(),
+                })?;
+                serde_json::from_slice::<Entry>(&line)?
+            }
+        };
+        output::json(&entry)?;
         Ok(Exit::Done)
     }
 }
@@ -422,9 +572,9 @@ impl UnsealArgs {
         let keys = Keys::read(&self.identity).map_err(|e| Failure::Input(e.to_string()))?;
         let entry = find(&dir, &self.id)?;
         let Some(record) = entry.evaluation() else {
-            return Err(Failure::Input(format!("`{}` is no evaluation", self.id)));
+            return Err(unknown(&self.id));
         };
-        match Store::open(&dir)?.unseal(record, &keys) {
+        match SealedStore::open(&dir)?.unseal(record, &keys) {
             Ok(open) => {
                 output::json(&open)?;
                 Ok(Exit::Done)
@@ -441,24 +591,26 @@ impl UnsealArgs {
 
 impl ExportArgs {
     fn run(self) -> Result<Exit, Failure> {
-        let dir = self.place.dir(None)?;
-        // Which log it is: events of many logs meet in one place.
-        let source =
-            read::<PublicKey>(&dir.join(PUBLIC_KEY)).map_or_else(|_| "cavra".to_owned(), |it| it.origin);
+        let (found, of_fleet) = asked(&self.place, &self.log, self.filter)?;
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         if self.format == Form::Csv {
-            writeln!(out, "{}", export::csv(&export::COLUMNS))?;
+            let columns = export::COLUMNS.into_iter().chain(of_fleet.then_some("log"));
+            writeln!(out, "{}", export::csv(&columns.collect::<Vec<_>>()))?;
         }
-        for entry in asked(&dir, self.filter.query())? {
-            let entry = entry?;
+        for found in found {
+            let Found { origin, entry, .. } = found?;
             let Some(record) = entry.evaluation() else {
                 continue;
             };
             match self.format {
                 Form::Jsonl => out.write_all(&entry.to_line()?)?,
-                Form::Csv => out.write_all(export::csv(&export::row(&entry, record)).as_bytes())?,
+                Form::Csv => {
+                    let row = export::row(&entry, record).into_iter();
+                    let row = row.chain(of_fleet.then(|| origin.clone()));
+                    out.write_all(export::csv(&row.collect::<Vec<_>>()).as_bytes())?;
+                }
                 Form::Cloudevents => {
-                    serde_json::to_writer(&mut out, &export::cloud_event(&entry, record, &source))?;
+                    serde_json::to_writer(&mut out, &export::cloud_event(&entry, record, &origin))?;
                 }
                 Form::Ocsf => serde_json::to_writer(&mut out, &export::ocsf(&entry, record))?,
             }

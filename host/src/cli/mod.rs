@@ -5,6 +5,7 @@ mod deployment;
 mod evaluate;
 mod evidence;
 mod exit;
+mod fleet;
 mod governance;
 mod material;
 mod module;
@@ -32,6 +33,7 @@ use crate::api::ServeError;
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, SettingFaults};
 use crate::evidence::EvidenceError;
+use crate::evidence::fleet::FleetError;
 use crate::host::{Host, HostError, Surroundings};
 use crate::policy::PolicyError;
 use crate::rollback::RollbackSwitch;
@@ -79,7 +81,7 @@ enum Command {
     /// The documents of promoted mode: scaffold, check, schema
     #[command(subcommand)]
     Governance(governance::GovernanceCommand),
-    /// The evidence log: verify, tail, query, show, export, prove
+    /// The evidence log: verify, tail, query, show, export, prove; one, or a fleet's
     #[command(subcommand)]
     Evidence(evidence::EvidenceCommand),
     /// Policy packs: list, compile, validate, test, explain
@@ -124,6 +126,16 @@ enum Failure {
     Serve(#[from] ServeError),
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<FleetError> for Failure {
+    fn from(error: FleetError) -> Self {
+        match error {
+            FleetError::Evidence(error) => error.into(),
+            FleetError::UnknownLog(_) => Self::Input(error.to_string()),
+            other => Self::Internal(other.to_string()),
+        }
+    }
 }
 
 impl From<HostError> for Failure {
@@ -218,6 +230,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
 fn open_reporting_host(config: Config) -> Result<Host, Failure> {
     let unrecorded = Config {
         evidence: None,
+        evidence_store: None,
         ..config
     };
     open_host(unrecorded, Allocation::OnDemand)
@@ -243,7 +256,7 @@ fn open_host_switched(
         ids: Arc::new(RandomIds),
         allocation,
         cache: cache::open(&config),
-        evidence: recording::start(config.evidence.as_ref(), clock)?,
+        evidence: recording::start(&config, clock)?,
         supervisor: std::env::current_exe().map_err(|e| Failure::Internal(e.to_string()))?,
     };
     Ok(Host::open_switched(config, surroundings, switch)?)

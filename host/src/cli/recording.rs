@@ -10,18 +10,29 @@ use jiff::SignedDuration;
 
 use super::Failure;
 use crate::clock::Clock;
-use crate::config::{EvidenceConfig, Setting};
-use crate::evidence::{Durability, Options, Recorder, log};
+use crate::config::{Config, EvidenceConfig, Setting};
+use crate::evidence::fleet::Shipper;
+use crate::evidence::log::{self, Log};
+use crate::evidence::{Durability, EvidenceError, Options, Recorder};
 
 /// Starts the writer of the log, if the settings name one.
-pub(super) fn start(
-    config: Option<&EvidenceConfig>,
-    clock: Arc<dyn Clock>,
-) -> Result<Option<Recorder>, Failure> {
-    let Some(config) = config else {
-        return Ok(None);
+pub(super) fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Recorder>, Failure> {
+    let store = config.evidence_store.as_ref();
+    let Some(config) = &config.evidence else {
+        return match store {
+            None => Ok(None),
+            Some(_) => Err(Failure::Input(format!(
+                "{} needs {}: what is sent is read from there",
+                Setting::EvidenceStore,
+                Setting::EvidenceDir
+            ))),
+        };
     };
-    let recorder = Recorder::start(options(config)?, clock)?;
+    let options = Options {
+        sent: store.map(|_| Arc::default()),
+        ..options(config)?
+    };
+    let recorder = Recorder::start(options, clock)?;
     if recorder.stats().failing() {
         super::output::warn("the evidence log cannot be opened; decisions go on without it");
     }
@@ -32,6 +43,39 @@ pub(super) fn start(
         ));
     }
     Ok(Some(recorder))
+}
+
+/// Starts to send the log to the store, if the settings name one.
+pub(super) fn send(config: &Config, recorder: Option<&Recorder>) -> Result<Option<Shipper>, Failure> {
+    let (Some(store), Some(recorder)) = (&config.evidence_store, recorder) else {
+        return Ok(None);
+    };
+    let Some(state) = recorder.sent() else {
+        return Ok(None);
+    };
+    let dir = recorder.dir().to_owned();
+    Ok(Some(Shipper::start(
+        store.clone(),
+        dir,
+        machine(),
+        Arc::clone(state),
+    )?))
+}
+
+/// This machine's name, by which people know whose log it is.
+pub(super) fn machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "unknown".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// The log by itself, for what is done to it without recording anything.
+pub(super) fn open_log(config: &EvidenceConfig) -> Result<Log, Failure> {
+    let options = options(config)?;
+    let seed = crate::cache::own_key(&options.key).map_err(EvidenceError::key)?;
+    Ok(Log::open(&options.dir, &seed, options.log)?)
 }
 
 /// How the log is written.
@@ -51,6 +95,7 @@ fn options(config: &EvidenceConfig) -> Result<Options, Failure> {
         on_failure: config.on_failure,
         mask: config.mask.clone(),
         seal: config.seal.clone(),
+        sent: None,
     })
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::settings::ServiceArgs;
-use super::{Exit, Failure, open_host_switched, output, rollback};
+use super::{Exit, Failure, open_host_switched, output, recording, rollback};
 use crate::access::TokenFile;
 use crate::api::workers::{Size, Workers};
 use crate::api::{Access, App, Ended, Operations, Parts, Serve, Tls, TlsError, Transport, follow, templates};
@@ -159,6 +159,7 @@ async fn serve(
         allocation,
         Arc::clone(&switch),
     )?);
+    let shipper = recording::send(&config, host.evidence().map(|it| &**it))?;
     let metrics = Arc::new(Metrics::new(templates()));
     let operations = Arc::new(Operations::new(
         Arc::clone(&host),
@@ -232,6 +233,9 @@ async fn serve(
     if let Some(recorder) = host.evidence() {
         // What has been answered is recorded already; this signs it.
         recorder.close();
+    }
+    if let Some(shipper) = shipper {
+        shipper.close();
     }
     Ok(app)
 }

@@ -1,13 +1,14 @@
 //! The settings as flags: made from the one table in `config`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use super::Failure;
 use crate::access::TokenFile;
-use crate::config::{Config, Environment, OneVariable, Setting};
+use crate::config::{Config, Environment, EvidenceConfig, OneVariable, Setting};
+use crate::evidence::fleet::Credentials;
 use crate::policy::Catalog;
 
 /// A flag for every setting.
@@ -188,11 +189,65 @@ impl Args for TokensArgs {
     }
 }
 
-/// The one setting that commands about the evidence log use.
+/// The settings that commands about the evidence log use.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EvidenceDirArgs(SettingsArgs);
 
+const EVIDENCE: [Setting; 3] = [
+    Setting::EvidenceDir,
+    Setting::EvidenceStore,
+    Setting::EvidenceStorePasswordFile,
+];
+
+/// Where evidence is read from.
+#[derive(Clone, Debug)]
+pub(super) enum EvidenceSource {
+    /// One log's files.
+    Dir(PathBuf),
+    /// The store of a fleet.
+    Store(Credentials),
+}
+
 impl EvidenceDirArgs {
+    /// Where to read: what is given on the command line, else the directory of the
+    /// environment, else its store.
+    pub(super) fn source(&self, given: Option<PathBuf>) -> Result<EvidenceSource, Failure> {
+        let flag = |setting| self.0.0.get(&setting).is_some_and(|it| !it.trim().is_empty());
+        let (dir, store) = (flag(Setting::EvidenceDir), flag(Setting::EvidenceStore));
+        if store && (dir || given.is_some()) {
+            return Err(Failure::Input(
+                "evidence is read from a directory or from --evidence-store, not from both".to_owned(),
+            ));
+        }
+        let config = self.0.config()?;
+        match (given, config.evidence, config.evidence_store) {
+            (Some(given), _, _) => Ok(EvidenceSource::Dir(given)),
+            (None, Some(evidence), _) if !store => Ok(EvidenceSource::Dir(evidence.dir)),
+            (None, _, Some(store)) => Ok(EvidenceSource::Store(store)),
+            _ => Err(Failure::Input(format!(
+                "no evidence log is named; set {}, or {} for that of a fleet",
+                Setting::EvidenceDir,
+                Setting::EvidenceStore
+            ))),
+        }
+    }
+
+    /// The store.
+    pub(super) fn store(&self) -> Result<Credentials, Failure> {
+        let store = self.0.config()?.evidence_store;
+        store.ok_or_else(|| {
+            Failure::Input(format!(
+                "no evidence store is named; set {}",
+                Setting::EvidenceStore
+            ))
+        })
+    }
+
+    /// How the log in `dir` is kept, if it is the settings'.
+    pub(super) fn own(&self, dir: &Path) -> Result<Option<EvidenceConfig>, Failure> {
+        Ok(self.0.config()?.evidence.filter(|it| it.dir == dir))
+    }
+
     /// The log: the one that is given, else that of the settings.
     pub(super) fn dir(&self, given: Option<PathBuf>) -> Result<PathBuf, Failure> {
         if let Some(dir) = given {
@@ -207,7 +262,9 @@ impl EvidenceDirArgs {
 
 impl Args for EvidenceDirArgs {
     fn augment_args(command: Command) -> Command {
-        command.arg(flag(Setting::EvidenceDir))
+        EVIDENCE
+            .iter()
+            .fold(command, |command, it| command.arg(flag(*it)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -233,8 +290,10 @@ impl FromArgMatches for EvidenceDirArgs {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        if let Some(dir) = matches.get_one::<String>(Setting::EvidenceDir.flag()) {
-            self.0.0.insert(Setting::EvidenceDir, dir.clone());
+        for setting in EVIDENCE {
+            if let Some(value) = matches.get_one::<String>(setting.flag()) {
+                self.0.0.insert(setting, value.clone());
+            }
         }
         Ok(())
     }

@@ -64,6 +64,23 @@ pub(super) fn take(lock: &Arc<File>, dir: &Path) -> Result<Turn, EvidenceError> 
     }
 }
 
+/// The turn to look, beside others who look; none where there is no lock, and so nobody
+/// who writes.
+pub(super) fn look(dir: &Path) -> Result<Option<Turn>, EvidenceError> {
+    let told = EvidenceError::io(dir);
+    let lock = match File::open(dir.join(LOCK)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(told(error)),
+    };
+    while let Err(error) = rustix::fs::flock(&lock, FlockOperation::LockShared) {
+        if error != rustix::io::Errno::INTR {
+            return Err(told(error.into()));
+        }
+    }
+    Ok(Some(Turn(Arc::new(lock))))
+}
+
 /// The log's public key, which names the log; made when the log is.
 pub(super) fn public_key(dir: &Path, key: &SigningKey) -> Result<PublicKey, EvidenceError> {
     let path = dir.join(PUBLIC_KEY);

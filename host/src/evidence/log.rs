@@ -14,7 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::checkpoints::{self, Kept};
 pub use super::files::PUBLIC_KEY;
-use super::files::{LOCK, private, public_key, sync_names, take};
+use super::files::{LOCK, look, private, public_key, sync_names, take};
+use super::fleet::ShipState;
 use super::merkle::Frontier;
 use super::note::SigningKey;
 use super::reader::{Segment, segments};
@@ -108,6 +109,8 @@ pub struct Log {
     recovered: Vec<Recovered>,
     /// Segments that go once the log has told that they did.
     leaving: Vec<Leaving>,
+    /// What has been sent to where it is to be sent; none: it stays here.
+    sent: Option<Arc<ShipState>>,
 }
 
 /// Where a writer is.
@@ -161,6 +164,7 @@ impl Log {
             at,
             recovered: Vec::new(),
             leaving: Vec::new(),
+            sent: None,
         };
         log.catch_up()?;
         if log.at.tree.size() < log.at.signed {
@@ -173,9 +177,31 @@ impl Log {
         Ok(log)
     }
 
+    /// Keeps what has not been sent yet, however old it is.
+    #[must_use]
+    pub fn keeping(self, sent: Option<Arc<ShipState>>) -> Self {
+        Self { sent, ..self }
+    }
+
+    /// How many entries there are.
+    pub fn size(&self) -> u64 {
+        self.at.tree.size()
+    }
+
     /// What was set aside when the log was opened, or since, and stands not yet in it.
     pub fn recovered(&self) -> &[Recovered] {
         &self.recovered
+    }
+
+    /// Keeps what has not been sent yet, however old it is.
+    #[must_use]
+    pub fn keeping(self, sent: Option<Arc<ShipState>>) -> Self {
+        Self { sent, ..self }
+    }
+
+    /// How many entries there are.
+    pub fn size(&self) -> u64 {
+        self.at.tree.size()
     }
 
     /// How many entries the last checkpoint is about.
@@ -283,6 +309,27 @@ impl Log {
             .collect()
     }
 
+    /// Removes old segments of which the first `sent` entries are all there is, as is done
+    /// where a new one is begun: for a log to which nobody writes at length.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn forget(&mut self, now: Timestamp, sent: u64) -> Result<(), EvidenceError> {
+        let Some(retention) = self.options.retention else {
+            return Ok(());
+        };
+        {
+            let _turn = take(&self.lock, &self.dir)?;
+            self.catch_up()?;
+            self.leaving = retention::condense(&self.dir, now, retention, self.segment.first, sent)?;
+        }
+        if self.leaving.is_empty() {
+            return Ok(());
+        }
+        self.append(&[], now)?;
+        self.checkpoint()
+    }
+
     /// Removes the segments of which the log has told that they go.
     fn remove_leaving(&mut self) {
         for leaving in std::mem::take(&mut self.leaving) {
@@ -316,7 +363,8 @@ impl Log {
         // Where a writer goes on from must not be in a segment that may be removed.
         self.sign()?;
         if let Some(retention) = self.options.retention {
-            self.leaving = retention::condense(&self.dir, now, retention, self.segment.first)?;
+            let sent = self.sent.as_ref().map_or(u64::MAX, |sent| sent.size());
+            self.leaving = retention::condense(&self.dir, now, retention, self.segment.first, sent)?;
         }
         Ok(())
     }
@@ -450,4 +498,13 @@ fn begin(dir: &Path, kept: Option<(Kept, Frontier)>) -> Result<(Segment, At), Ev
         tree,
     };
     Ok((segment, at))
+}
+
+/// How much of a segment is there to stay, in bytes: who writes in the meantime may
+/// still take back what he has not finished.
+pub(super) fn settled(dir: &Path, segment: &Path) -> Result<u64, EvidenceError> {
+    // Nobody writes to a copy.
+    let _turn = look(dir)?;
+    let length = fs::metadata(segment).map(|it| it.len());
+    length.map_err(EvidenceError::io(segment))
 }

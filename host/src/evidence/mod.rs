@@ -5,9 +5,11 @@
 
 mod canonical;
 pub mod checkpoints;
+pub mod counts;
 mod durability;
 pub mod export;
 mod files;
+pub mod fleet;
 mod hash;
 pub mod log;
 mod make;

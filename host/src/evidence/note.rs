@@ -36,6 +36,12 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
+    /// The key that lies beside the log in `dir`, if it can be read.
+    pub(super) fn beside(dir: &std::path::Path) -> Option<Self> {
+        let text = std::fs::read_to_string(dir.join(super::log::PUBLIC_KEY));
+        text.ok()?.parse().ok()
+    }
+
     /// The key of the log `origin`.
     pub fn new(origin: &str, key: [u8; 32]) -> Self {
         Self {

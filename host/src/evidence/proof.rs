@@ -72,6 +72,18 @@ impl Proof {
         let unknown = || EvidenceError::Unknown(id.to_owned());
         let (index, line) = proved.ok_or_else(unknown)?;
         let notes = checkpoints::all(dir)?.into_iter().filter_map(|found| found.note);
+        Self::made(id, index, line, &leaves, notes)
+    }
+
+    /// The proof for the entry `line` at `index` among `leaves`, by the newest of `notes`
+    /// about it and no more than the leaves.
+    pub(super) fn made(
+        id: &str,
+        index: usize,
+        line: Vec<u8>,
+        leaves: &[Hash],
+        notes: impl Iterator<Item = Checkpoint>,
+    ) -> Result<Self, EvidenceError> {
         let notes = notes.filter(|note| usize::try_from(note.size).is_ok_and(|size| size <= leaves.len()));
         let note = notes.max_by_key(|note| note.size);
         let note = note.filter(|note| note.size > index as u64);

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::fleet::ShipState;
 use super::log::{self, Log, Written};
 use super::mask::Masker;
 use super::sealed::Sealer;
@@ -53,6 +54,8 @@ pub struct Options {
     pub mask: Vec<String>,
     /// Whose key masked records are sealed to; none: they are not.
     pub seal: Option<Sealer>,
+    /// How the log is sent to a store, if it is to be: what is not sent yet is kept.
+    pub sent: Option<Arc<ShipState>>,
 }
 
 /// The answer must not be given: its record could not be written.
@@ -116,7 +119,7 @@ impl Recorder {
         let masker = Masker::new(&seed, &options.mask)?;
         let stats = Arc::new(Stats::default());
         let log = match Log::open(&options.dir, &seed, options.log) {
-            Ok(log) => Some(log),
+            Ok(log) => Some(log.keeping(options.sent.clone())),
             Err(error) if options.on_failure == OnFailure::Refuse => return Err(error),
             Err(error) => {
                 tracing::error!(%error, "the evidence log cannot be opened; decisions go on without it");
@@ -168,6 +171,17 @@ impl Recorder {
     /// Who looks whether the log verifies.
     pub fn watch(&self) -> &Watch {
         &self.watch
+    }
+
+    /// How the log is sent to a store, if it is to be.
+    pub fn sent(&self) -> Option<&Arc<ShipState>> {
+        self.options.sent.as_ref()
+    }
+
+    /// How many entries are still to be sent to the store.
+    pub fn unsent(&self) -> u64 {
+        let sent = self.sent().map_or(u64::MAX, |sent| sent.size());
+        self.stats().entries().saturating_sub(sent)
     }
 
     /// Where the log is.

@@ -30,20 +30,24 @@ impl Leaving {
 }
 
 /// Makes ready to go the oldest segments before `current` that were last written to
-/// longer ago than `retention`: writes for each a file with the hashes of its entries,
-/// which stays. They are removed once the log has told of it.
+/// longer ago than `retention`, and of which everything has been sent where it is to be:
+/// the first `sent` entries. Writes for each a file with the hashes of its entries, which
+/// stays. They are removed once the log has told of it.
 pub(super) fn condense(
     dir: &Path,
     now: Timestamp,
     retention: SignedDuration,
     current: u64,
+    sent: u64,
 ) -> Result<Vec<Leaving>, EvidenceError> {
     let mut leaving = Vec::new();
-    for segment in segments(dir)? {
+    let there = segments(dir)?;
+    let ends = there.iter().skip(1).map(|it| it.first).collect::<Vec<_>>();
+    for (segment, end) in there.into_iter().zip(ends) {
         let told = EvidenceError::io(&segment.path);
         let written = fs::metadata(&segment.path).and_then(|it| it.modified());
         let written = Timestamp::try_from(written.map_err(&told)?).unwrap_or(Timestamp::MAX);
-        if segment.first >= current || now.duration_since(written) < retention {
+        if segment.first >= current || end > sent || now.duration_since(written) < retention {
             // Those after it are younger.
             break;
         }

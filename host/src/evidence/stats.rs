@@ -15,6 +15,7 @@ pub struct Stats {
     pub(super) bytes: Counter,
     pub(super) failing: AtomicBool,
     pub(super) waiting: AtomicU64,
+    pub(super) entries: AtomicU64,
     pub(super) unsigned: AtomicU64,
     pub(super) signed_at: AtomicU64,
     pub(super) write_seconds: Histogram,
@@ -31,6 +32,7 @@ impl Default for Stats {
             bytes: Counter::default(),
             failing: AtomicBool::default(),
             waiting: AtomicU64::default(),
+            entries: AtomicU64::default(),
             unsigned: AtomicU64::default(),
             signed_at: AtomicU64::default(),
             write_seconds: Histogram::seconds(),
@@ -77,6 +79,11 @@ impl Stats {
     /// How many records wait to be written.
     pub fn waiting(&self) -> u64 {
         self.waiting.load(Relaxed)
+    }
+
+    /// How many entries the log has, whoever has written them, as far as is known.
+    pub fn entries(&self) -> u64 {
+        self.entries.load(Relaxed)
     }
 
     /// How many entries no checkpoint is about yet.

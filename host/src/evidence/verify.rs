@@ -6,10 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::note::{Checkpoint, PublicKey};
-use super::reader::{lines_of, segments};
+use super::reader::{Line, lines_of, segments};
 use super::retention::pruned;
 use super::walk::{Roots, Walk};
-use super::{EvidenceError, checkpoints};
+use super::{EvidenceError, Hash, checkpoints};
 
 macro_rules! faults {
     ($($variant:ident $word:literal $meaning:literal,)*) => {
@@ -104,50 +104,112 @@ pub fn verify(
     given: Option<&PublicKey>,
     old: Option<&Checkpoint>,
 ) -> Result<Verification, EvidenceError> {
-    let mut walk = Walk::new(dir);
-    let key = walk.key(dir, given);
-    let notes = checkpoints::all(dir)?;
-    // Of a root that is to be found, only its size is needed on the way.
-    let sizes = notes.iter().filter_map(|found| found.note.as_ref());
-    let sizes = sizes.chain(old).map(|note| (note.size, None));
-    let mut roots: Roots = sizes.collect();
-    walk.root_at(&mut roots);
+    let beside = PublicKey::beside(dir);
+    let mut verifier = Verifier::new(Walk::new(dir), beside, given, checkpoints::all(dir)?, old);
     let kept = segments(dir)?;
     for segment in pruned(dir)? {
         // One that is still there was about to be removed.
         if kept.iter().any(|it| it.first == segment.first) {
             continue;
         }
-        walk.removed(&segment, &mut roots)?;
+        verifier.walk.removed_segment(&segment, &mut verifier.roots)?;
     }
     let last = kept.len().saturating_sub(1);
     for (i, segment) in kept.iter().enumerate() {
-        walk.begin(segment);
+        verifier.walk.begin(segment);
         for line in lines_of(segment)? {
-            walk.line(line?, i == last, &mut roots);
+            verifier.line(line?, i == last);
         }
     }
-    walk.finish(&notes, key.as_ref(), &roots, old);
-    let signed = notes
-        .iter()
-        .filter_map(|found| found.note.as_ref())
-        .map(|note| note.size);
-    let signed = signed.max().unwrap_or_default();
-    Ok(Verification {
-        schema_version: "cavra.evidence-verification.v1",
-        verified: walk.faults.is_empty(),
-        entries: walk.tree.size(),
-        pruned: walk.pruned,
-        evaluations: walk.evaluations,
-        gaps: walk.gaps,
-        recovered: walk.recovered,
-        sealed: walk.sealed,
-        checkpoints: notes.iter().filter(|found| found.note.is_some()).count() as u64,
-        unsigned: walk.tree.size().saturating_sub(signed),
-        torn_bytes: walk.torn_bytes,
-        root: walk.tree.root().to_string(),
-        public_key: key.map(|key| key.to_string()),
-        key_was_given: given.is_some(),
-        faults: walk.faults,
-    })
+    Ok(verifier.finish())
+}
+
+/// Verifies a log that is handed to it piece by piece, in order, wherever it is kept.
+pub(super) struct Verifier<'a> {
+    walk: Walk,
+    key: Option<PublicKey>,
+    given: bool,
+    notes: Vec<checkpoints::Found>,
+    old: Option<&'a Checkpoint>,
+    roots: Roots,
+}
+
+impl<'a> Verifier<'a> {
+    /// Of a log with the key `beside` it and these checkpoints.
+    pub(super) fn new(
+        mut walk: Walk,
+        beside: Option<PublicKey>,
+        given: Option<&PublicKey>,
+        notes: Vec<checkpoints::Found>,
+        old: Option<&'a Checkpoint>,
+    ) -> Self {
+        let key = walk.key(beside, given);
+        // Of a root that is to be found, only its size is needed on the way.
+        let sizes = notes.iter().filter_map(|found| found.note.as_ref());
+        let sizes = sizes.chain(old).map(|note| (note.size, None));
+        let mut roots: Roots = sizes.collect();
+        walk.root_at(&mut roots);
+        Self {
+            walk,
+            key,
+            given: given.is_some(),
+            notes,
+            old,
+            roots,
+        }
+    }
+
+    /// The entry `sequence`, of which only the hash is left.
+    pub(super) fn removed(&mut self, sequence: u64, hash: Hash, place: &str) {
+        self.walk.gap_before(sequence, place);
+        self.walk.removed(hash, place, &mut self.roots);
+    }
+
+    /// The next line.
+    pub(super) fn line(&mut self, line: Line, in_last: bool) {
+        self.walk.line(line, in_last, &mut self.roots);
+    }
+
+    /// Something that is wrong, and not with the chain.
+    pub(super) fn fault(
+        &mut self,
+        kind: FaultKind,
+        place: &str,
+        sequence: Option<u64>,
+        message: impl Into<String>,
+    ) {
+        self.walk.fault(kind, place, sequence, message);
+    }
+
+    /// What was found.
+    pub(super) fn finish(self) -> Verification {
+        let Self {
+            mut walk,
+            key,
+            given,
+            notes,
+            old,
+            roots,
+        } = self;
+        walk.finish(&notes, key.as_ref(), &roots, old);
+        let sizes = notes.iter().filter_map(|found| found.note.as_ref());
+        let signed = sizes.map(|note| note.size).max().unwrap_or_default();
+        Verification {
+            schema_version: "cavra.evidence-verification.v1",
+            verified: walk.faults.is_empty(),
+            entries: walk.tree.size(),
+            pruned: walk.pruned,
+            evaluations: walk.evaluations,
+            gaps: walk.gaps,
+            recovered: walk.recovered,
+            sealed: walk.sealed,
+            checkpoints: notes.iter().filter(|found| found.note.is_some()).count() as u64,
+            unsigned: walk.tree.size().saturating_sub(signed),
+            torn_bytes: walk.torn_bytes,
+            root: walk.tree.root().to_string(),
+            public_key: key.map(|key| key.to_string()),
+            key_was_given: given,
+            faults: walk.faults,
+        }
+    }
 }

@@ -20,7 +20,8 @@ type Digests = BTreeMap<String, BTreeSet<String>>;
 /// How far somebody has come, and what was found.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    dir: PathBuf,
+    /// Where the files are; none where the log is kept elsewhere, without what is sealed.
+    dir: Option<PathBuf>,
     pub(super) tree: Frontier,
     /// The sequence number that comes next.
     next: u64,
@@ -44,7 +45,7 @@ impl Walk {
     /// From the beginning of the log in `dir`.
     pub(super) fn new(dir: &Path) -> Self {
         Self {
-            dir: dir.to_owned(),
+            dir: Some(dir.to_owned()),
             ..Self::default()
         }
     }
@@ -53,7 +54,7 @@ impl Walk {
     /// has the hash `head`.
     pub(super) fn after(dir: &Path, tree: Frontier, head: Hash, segment: u64) -> Self {
         Self {
-            dir: dir.to_owned(),
+            dir: Some(dir.to_owned()),
             next: tree.size(),
             tree,
             head,
@@ -76,7 +77,13 @@ impl Walk {
         self.torn_bytes = 0;
     }
 
-    fn fault(&mut self, kind: FaultKind, place: &str, sequence: Option<u64>, message: impl Into<String>) {
+    pub(super) fn fault(
+        &mut self,
+        kind: FaultKind,
+        place: &str,
+        sequence: Option<u64>,
+        message: impl Into<String>,
+    ) {
         self.faults.push(Fault {
             kind,
             place: place.to_owned(),
@@ -85,10 +92,9 @@ impl Walk {
         });
     }
 
-    /// The key that signatures are looked for of.
-    pub(super) fn key(&mut self, dir: &Path, given: Option<&PublicKey>) -> Option<PublicKey> {
-        let beside = std::fs::read_to_string(dir.join(PUBLIC_KEY));
-        let beside = beside.ok().and_then(|text| text.parse::<PublicKey>().ok());
+    /// The key that signatures are looked for of: the one that was given, else the one
+    /// `beside` the log.
+    pub(super) fn key(&mut self, beside: Option<PublicKey>, given: Option<&PublicKey>) -> Option<PublicKey> {
         match (&beside, given) {
             (None, _) => self.fault(
                 FaultKind::NoKey,
@@ -120,24 +126,35 @@ impl Walk {
     }
 
     /// Goes over the hashes that a removed segment has left.
-    pub(super) fn removed(&mut self, segment: &Segment, roots: &mut Roots) -> Result<(), EvidenceError> {
+    pub(super) fn removed_segment(
+        &mut self,
+        segment: &Segment,
+        roots: &mut Roots,
+    ) -> Result<(), EvidenceError> {
         self.gap_before(segment.first, &segment.name());
         let Some(hashes) = hashes(segment)? else {
             self.fault(FaultKind::Changed, &segment.name(), None, "a line is no hash");
             return Ok(());
         };
         for hash in hashes {
-            self.push(hash, roots);
-            self.head = hash;
-            self.next = self.next.saturating_add(1);
-            self.pruned = self.pruned.saturating_add(1);
+            self.removed(hash, &segment.name(), roots);
         }
-        self.before = Some(segment.name());
         Ok(())
     }
 
+    /// Goes over an entry of which only the hash is left, in `place`.
+    pub(super) fn removed(&mut self, hash: Hash, place: &str, roots: &mut Roots) {
+        self.push(hash, roots);
+        self.head = hash;
+        self.next = self.next.saturating_add(1);
+        self.pruned = self.pruned.saturating_add(1);
+        if self.before.as_deref() != Some(place) {
+            self.before = Some(place.to_owned());
+        }
+    }
+
     /// A segment that begins later than it must.
-    fn gap_before(&mut self, first: u64, name: &str) {
+    pub(super) fn gap_before(&mut self, first: u64, name: &str) {
         if first > self.next {
             let missing = first.saturating_sub(self.next);
             self.fault(
@@ -240,12 +257,15 @@ impl Walk {
             return;
         };
         self.sealed = self.sealed.saturating_add(1);
+        let Some(dir) = self.dir.clone() else {
+            return;
+        };
         if self.store.is_none() {
-            match sealed::digests(&self.dir, self.segment) {
+            match sealed::digests(&dir, self.segment) {
                 Ok(digests) => self.store = Some(digests),
                 Err(error) => {
                     self.store = Some(Digests::default());
-                    let name = Segment::sealed(&self.dir, self.segment).name();
+                    let name = Segment::sealed(&dir, self.segment).name();
                     self.fault(FaultKind::Unsealed, &name, None, error.to_string());
                 }
             }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::checkpoints::{self, Found};
+use super::note::PublicKey;
 use super::reader::{Segment, lines_after, segments};
 use super::verify::Fault;
 use super::walk::{Roots, Walk};
@@ -144,7 +145,7 @@ impl Watch {
             notes: compared,
         } = at;
         walk.resume();
-        let key = walk.key(&self.dir, None);
+        let key = walk.key(PublicKey::beside(&self.dir), None);
         let new = notes.get(compared..).unwrap_or_default();
         let sizes = new.iter().filter_map(|found| found.note.as_ref());
         let mut roots: Roots = sizes.map(|note| (note.size, None)).collect();

@@ -44,7 +44,7 @@ impl Writer {
         stats: Arc<Stats>,
     ) -> Self {
         let signed = log.as_ref().map(Log::signed).unwrap_or_default();
-        let writer = Self {
+        let mut writer = Self {
             log,
             seed,
             options,
@@ -54,6 +54,7 @@ impl Writer {
             unsigned_since: None,
             signed,
         };
+        writer.note_signed();
         writer.signed_now();
         writer
     }
@@ -101,7 +102,10 @@ impl Writer {
             .transpose()?;
         let events: Vec<&Written> = gap.iter().chain(batch.iter().map(|job| &job.written)).collect();
         let now = self.clock.now();
-        let open = || Log::open(&self.options.dir, &self.seed, self.options.log);
+        let open = || -> Result<Log, EvidenceError> {
+            let log = Log::open(&self.options.dir, &self.seed, self.options.log)?;
+            Ok(log.keeping(self.options.sent.clone()))
+        };
         // A log that failed is opened anew next time: nothing that was known of it counts.
         let mut log = match self.log.take() {
             None => open()?,
@@ -165,6 +169,7 @@ impl Writer {
 
     fn note_signed(&mut self) {
         let Some(log) = &self.log else { return };
+        self.stats.entries.store(log.size(), Relaxed);
         self.stats.unsigned.store(log.unsigned(), Relaxed);
         if self.signed != log.signed() {
             self.signed = log.signed();

@@ -99,10 +99,21 @@ impl Host {
         let writable = recorder.probe();
         match found.faults.as_slice() {
             [] if writable.is_err() => Err("the evidence log verifies, and cannot be written".to_owned()),
-            [] => Ok(format!(
-                "the evidence log is written and verifies from entry {} on: {} entries, {} checkpoints",
-                found.from, found.entries, found.checkpoints
-            )),
+            [] => {
+                let store = recorder.sent().map(|sent| (sent.forked(), sent.problem()));
+                let verified = format!(
+                    "the evidence log is written and verifies from entry {} on: {} entries, {} checkpoints",
+                    found.from, found.entries, found.checkpoints
+                );
+                match store {
+                    None => Ok(verified),
+                    Some((true, problem)) => Err(problem.unwrap_or_default()),
+                    Some((false, None)) => Ok(format!("{verified}; {} to be sent", recorder.unsent())),
+                    Some((false, Some(problem))) => {
+                        Ok(format!("{verified}; {} to be sent: {problem}", recorder.unsent()))
+                    }
+                }
+            }
             [first, rest @ ..] => Err(format!(
                 "the evidence log does not verify: {}, {}; {} more faults; `cavra evidence verify` tells them",
                 first.place,

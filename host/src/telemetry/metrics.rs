@@ -105,10 +105,23 @@ pub struct Live {
     pub abandoned: u64,
     /// Log lines that were dropped.
     pub log_lines_dropped: u64,
+    /// How the evidence log is sent to a store, if it is.
+    pub shipping: Option<Shipping>,
     /// The engine's fingerprint.
     pub engine: String,
     /// What the writer of the evidence log has done; none: there is no log.
     pub evidence: Option<Arc<Stats>>,
+}
+
+/// How the evidence log is sent to a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shipping {
+    /// Whether the store takes what it is sent.
+    pub up: bool,
+    /// Entries that are still to be sent.
+    pub unsent: u64,
+    /// Whether store and files differ.
+    pub forked: bool,
 }
 
 /// How the metrics are written.
@@ -369,6 +382,9 @@ impl Series<'_> {
 impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for metric in Metric::ALL {
+            if metric.is_of_store() && self.live.shipping.is_none() {
+                continue;
+            }
             let kind = match metric.kind() {
                 Kind::Counter => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,
@@ -448,6 +464,13 @@ impl Snapshot {
                 Some(evidence) => evidence_series(metric, evidence, &mut out),
                 None => Ok(()),
             },
+            Metric::EvidenceStoreUp => {
+                (live.shipping.iter()).try_for_each(|it| out.gauge([], u64::from(it.up)))
+            }
+            Metric::EvidenceUnsent => (live.shipping.iter()).try_for_each(|it| out.gauge([], it.unsent)),
+            Metric::EvidenceStoreForked => {
+                (live.shipping.iter()).try_for_each(|it| out.gauge([], u64::from(it.forked)))
+            }
             Metric::BuildInfo => out.gauge([env!("CARGO_PKG_VERSION"), &live.engine], 1),
         }
     }
@@ -501,6 +524,7 @@ mod tests {
             gates: vec![("promotion", true)],
             mode: Mode::Shadow,
             evidence: Some(Arc::default()),
+            shipping: Some(Shipping::default()),
             engine: "sha256:\"\\\n".to_owned(),
             ..Live::default()
         };

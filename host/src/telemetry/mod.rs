@@ -11,6 +11,6 @@ mod trace;
 
 pub use correlation::{CORRELATION_HEADER, Correlation, Parent, TRACEPARENT};
 pub use log::{Dropped, Logs};
-pub use metrics::{AccessReason, Exposition, Live, Metrics, Reloaded, RoutePlace};
+pub use metrics::{AccessReason, Exposition, Live, Metrics, Reloaded, RoutePlace, Shipping};
 pub use names::{Kind, Metric, RULES};
 pub use trace::{TraceError, Traces};

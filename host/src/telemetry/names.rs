@@ -124,8 +124,25 @@ metrics! {
         "When the last checkpoint was signed or, before the first, the evidence log opened; seconds since 1970.";
     EvidenceWriteSeconds Histogram "cavra_evidence_write_duration_seconds" []
         "How long writes of the evidence log took, each of all records that waited.";
+    EvidenceStoreUp Gauge "cavra_evidence_store_up" []
+        "1 while the evidence store takes what it is sent, else 0; absent where there is no store.";
+    EvidenceUnsent Gauge "cavra_evidence_unsent_entries" []
+        "Entries of the evidence log that the evidence store has not got yet; all of them until it has been reached.";
+    EvidenceStoreForked Gauge "cavra_evidence_store_forked" []
+        "1 while nothing is sent to the evidence store because its log and the files differ, else 0.";
     BuildInfo Gauge "cavra_build_info" ["version", "engine"]
         "1; the labels name the release and the engine's fingerprint.";
+}
+
+impl Metric {
+    /// Whether it is there only where evidence is sent to a store: a gauge that nobody
+    /// moves would be an alarm that never ends.
+    pub fn is_of_store(self) -> bool {
+        matches!(
+            self,
+            Self::EvidenceStoreUp | Self::EvidenceUnsent | Self::EvidenceStoreForked
+        )
+    }
 }
 
 /// The rules of the built-in evaluators: the only values of the label `rule` beside

@@ -2,6 +2,7 @@
 
 mod durability;
 mod faults;
+mod fleet;
 mod masking;
 mod records;
 mod sealed;

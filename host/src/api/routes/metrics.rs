@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use crate::api::described::with_problems;
 use crate::api::{App, Problem, ProblemKind, answer};
 use crate::gates::ReportKind;
-use crate::telemetry::{Exposition, Live};
+use crate::telemetry::{Exposition, Live, Shipping};
 
 pub(in crate::api) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(with_problems(routes!(metrics), &[ProblemKind::Internal]))
@@ -51,6 +51,14 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Resp
         abandoned: app.workers.abandoned(),
         evidence: app.host.evidence().map(|it| Arc::clone(it.stats())),
         log_lines_dropped: app.log.as_ref().map_or(0, crate::telemetry::Dropped::count),
+        shipping: app.host.evidence().and_then(|recorder| {
+            let sent = recorder.sent()?;
+            Some(Shipping {
+                up: sent.connected(),
+                unsent: recorder.unsent(),
+                forked: sent.forked(),
+            })
+        }),
         engine: app.host.engine_fingerprint().to_owned(),
     };
     let text = app.metrics.render(live, exposition);
