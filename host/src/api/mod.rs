@@ -26,7 +26,7 @@ mod routes;
 mod schema;
 mod server;
 mod tls;
-pub mod warm;
+mod warm;
 pub mod workers;
 
 pub use access::{Access, Caller, Need, TooOften};
@@ -75,6 +75,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// How many connections are open.
     pub connections: AtomicU64,
+    /// One permit for whoever loads what the first request needs.
+    warming: Arc<Semaphore>,
     /// How many batches are judged at once.
     batches: Semaphore,
     /// How many reports are made at once.
@@ -109,6 +111,7 @@ impl App {
         Self {
             batches: Semaphore::new(parts.workers.places()),
             reports: Semaphore::new(MAX_REPORTS),
+            warming: Arc::new(Semaphore::new(1)),
             phase: Phase::default(),
             host: parts.host,
             workers: parts.workers,

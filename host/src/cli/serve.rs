@@ -153,7 +153,7 @@ async fn serve(
         service.drain,
     )
     .await?;
-    let allocation = Allocation::Pooled(size.sandboxes());
+    let allocation = Allocation::Pooled(size.sandboxes(cores));
     let host = Arc::new(open_host_switched(
         config.clone(),
         allocation,

@@ -1,7 +1,8 @@
 //! Log lines to standard error, written by a thread of their own: whoever judges never
 //! waits for a terminal or a pipe.
 
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -33,7 +34,7 @@ impl Logs {
             .lossy(true)
             .buffered_lines_limit(WAITING)
             .thread_name("log")
-            .finish(BufWriter::new(io::stderr()));
+            .finish(InBatches(BufWriter::new(io::stderr())));
         let dropped = writer.error_counter();
         let level = match level {
             LogLevel::Off => LevelFilter::OFF,
@@ -71,6 +72,26 @@ impl Logs {
     /// What counts the lines that were dropped.
     pub fn dropped(&self) -> Dropped {
         Dropped(self.dropped.clone())
+    }
+}
+
+/// How long lines wait for others at most, to be written together.
+const BATCH: Duration = Duration::from_millis(5);
+
+/// A writer that does not hurry after it has written. Its thread flushes when no line is
+/// left; under load it would be woken for every line, and that costs whoever judges more
+/// than the line.
+struct InBatches<W>(W);
+
+impl<W: Write> Write for InBatches<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        std::thread::sleep(BATCH);
+        Ok(())
     }
 }
 
