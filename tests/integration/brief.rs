@@ -20,7 +20,10 @@ fn command(text: &str) -> Request {
 
 /// One that takes the reference more than a moment.
 fn long() -> Request {
-    command(&format!("git commit -m \"{}\"", "amounts are kept in minor units ".repeat(600)))
+    command(&format!(
+        "git commit -m \"{}\"",
+        "amounts are kept in minor units ".repeat(600)
+    ))
 }
 
 /// Both evaluations, if both are brief.
@@ -40,10 +43,7 @@ fn decided(answer: &Evaluation) -> (String, Option<bool>, [Option<u64>; 2]) {
     (
         answer.effective_decision.decision.rule_id.clone(),
         answer.parity_match,
-        [
-            fuel(&answer.sandbox.reference),
-            fuel(&answer.sandbox.fastpath),
-        ],
+        [fuel(&answer.sandbox.reference), fuel(&answer.sandbox.fastpath)],
     )
 }
 
@@ -53,7 +53,10 @@ fn what_is_decided_briefly_is_what_is_decided() {
     let request = command("npm test 2>&1 | tail -20");
     assert!(briefly(&host, &request).is_none(), "nothing is loaded");
     host.prepare(&request.policy_pack).unwrap();
-    assert!(briefly(&host, &request).is_none(), "nobody knows how long it takes");
+    assert!(
+        briefly(&host, &request).is_none(),
+        "nobody knows how long it takes"
+    );
     let known = host.evaluate(&request).unwrap();
     // An evaluation that the machine has interrupted is not seen as brief.
     let answer = (0..100).find_map(|_| {

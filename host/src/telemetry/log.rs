@@ -10,6 +10,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
+use super::RequestLog;
 use crate::config::{LogFormat, LogLevel};
 
 /// How many lines wait to be written. Where more come they are dropped and counted.
@@ -18,6 +19,7 @@ const WAITING: usize = 32 * 1024;
 /// Writes log lines as long as it lives, and what waits when it is dropped.
 pub struct Logs {
     dropped: ErrorCounter,
+    requests: Option<RequestLog>,
     _writer: WorkerGuard,
 }
 
@@ -36,6 +38,7 @@ impl Logs {
             .thread_name("log")
             .finish(InBatches(BufWriter::new(io::stderr())));
         let dropped = writer.error_counter();
+        let requests = writer.clone();
         let level = match level {
             LogLevel::Off => LevelFilter::OFF,
             LogLevel::Error => LevelFilter::ERROR,
@@ -63,10 +66,20 @@ impl Logs {
                 .boxed(),
         };
         tracing::subscriber::set_global_default(Registry::default().with(lines))?;
+        let requests = (format == LogFormat::Json).then_some(RequestLog {
+            writer: requests,
+            level,
+        });
         Ok(Self {
             dropped,
+            requests,
             _writer: guard,
         })
+    }
+
+    /// What writes the lines of requests; none where they are written as all others are.
+    pub fn requests(&self) -> Option<RequestLog> {
+        self.requests.clone()
     }
 
     /// What counts the lines that were dropped.
