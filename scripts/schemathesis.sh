@@ -48,18 +48,19 @@ start() {
     exit 1
 }
 
-# Asks it. Routes that take nothing have few questions to ask; nearly all requests are
+# Asks it: where the report goes, at least how many requests, what else schemathesis is
+# told. Routes that take nothing have few questions to ask; nearly all requests are
 # evaluations, one at a time and in batches.
 ask() {
-    local report=$1
-    shift
+    local report=$1 least=$2
+    shift 2
     (cd "$OUT" && "$root/$VENV/bin/schemathesis" run "$@" \
-        --phases examples,coverage,fuzzing --mode all --max-examples $((LEAST * 2 / 3)) \
+        --phases examples,coverage,fuzzing --mode all --max-examples $((least * 2 / 3 + 1)) \
         --workers 2 --seed 1 --suppress-health-check all --warnings off \
         --request-timeout 60 --report json --report-json-path "$report")
     # It still is what it was.
     kill -0 "$service" || { echo "the service has ended" >&2; exit 1; }
-    "$VENV/bin/python" - "$OUT/$report" "$LEAST" <<'PYTHON'
+    "$VENV/bin/python" - "$OUT/$report" "$least" <<'PYTHON'
 import json, sys
 asked, least = json.load(open(sys.argv[1]))["test_cases"]["generated"], int(sys.argv[2])
 print(f"{asked} requests")
@@ -69,9 +70,12 @@ PYTHON
 
 start
 curl --silent --fail "$url/openapi.json" >"$OUT/openapi.json"
-# A rollback is no fault; it only makes the rest less interesting.
-ask report.json "$url/openapi.json" --checks all --exclude-path /runtime/go-pilot/rollback
+# A rollback is no fault; it only makes the rest less interesting. It has a run of its own.
+rollback=/runtime/go-pilot/rollback
+ask report.json "$LEAST" "$url/openapi.json" --checks all --exclude-path "$rollback"
+ask rollback.json $((LEAST / 10)) "$url/openapi.json" --checks all --include-path "$rollback"
 stop
+rm -rf "$OUT/state"
 
 rm -f "$OUT/tokens.toml"
 "$CAVRA" token create --role read --id nobody --tokens "$OUT/tokens.toml" >/dev/null
@@ -85,5 +89,5 @@ def refused(ctx, response, case):
 PYTHON
 start --tokens "$OUT/tokens.toml"
 export SCHEMATHESIS_HOOKS=refused PYTHONPATH=$root/$OUT
-ask refused.json openapi.json --url "$url" --checks refused --header "Authorization: Bearer cavra_nobody_wrong"
+ask refused.json "$LEAST" openapi.json --url "$url" --checks refused --header "Authorization: Bearer cavra_nobody_wrong"
 stop

@@ -254,7 +254,7 @@ impl Host {
                 next.fast_path(&loaded);
             }
         }
-        if state.readiness.get().is_some() {
+        if state.readiness.get().is_some() || state.rolled_back_readiness.get().is_some() {
             next.readiness();
         }
         fit(&next)?;

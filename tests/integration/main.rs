@@ -10,6 +10,7 @@
 #[path = "../native/adapter.rs"]
 mod adapter;
 mod baking;
+mod brief;
 mod cache;
 mod cli;
 mod documentation;

@@ -2,6 +2,7 @@
 //! same answer: both over the loopback address, with the same clients on the same
 //! machine, by turns.
 
+use std::fs::File;
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,8 +21,11 @@ const TITLE: &str = "The service over loopback, requests a second; ratio to a ba
 const LATENCY: &str =
     "The service at 70 % of its own requests a second; ratio to a bare handler at the same rate";
 
-/// Connections that ask at once.
+/// Connections that ask at once, as fast as they are answered.
 const CONNECTIONS: usize = 32;
+/// Connections over which requests are sent when they are due. Each has a thread, and
+/// more threads than are needed would be measured with what they measure.
+const PACED: usize = 8;
 
 /// Requests a second, then the time of one.
 pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
@@ -53,7 +57,7 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
     let mut samples: [Vec<f64>; 2] = Default::default();
     for _ in 0..rounds {
         for (server, samples) in [&bare, &service].into_iter().zip(&mut samples) {
-            let taken = client::latencies(server.addr, CONNECTIONS, turn, 0.7 * rate, &requests)?;
+            let taken = client::latencies(server.addr, PACED, turn, 0.7 * rate, &requests)?;
             samples.extend(taken);
         }
     }
@@ -83,6 +87,8 @@ fn service(context: &Context) -> Result<Server> {
         command.arg(format!("--{}", setting.flag())).arg(value);
     }
     child::keep_cache(&mut command, &context.scratch.join("command-cache"));
+    // With a log line for every request, as it is by default.
+    command.stderr(File::create(context.scratch.join("service.log"))?);
     Server::start(command)
 }
 

@@ -144,11 +144,6 @@ impl Access {
         }
     }
 
-    /// The file of the tokens.
-    pub fn file(&self) -> Option<&TokenFile> {
-        self.file.as_ref()
-    }
-
     /// How many tokens there are.
     pub fn count(&self) -> usize {
         self.keyring.load().tokens.len()

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::operate::Operations;
+use crate::config::ServiceConfig;
 use crate::digest::sha256_hex;
 
 const EVERY: Duration = Duration::from_millis(400);
@@ -23,26 +24,37 @@ pub struct Following {
     _stop: mpsc::Sender<()>,
 }
 
+/// The files of tokens and certificate as they are now: to be looked at before they are
+/// read, so that what changes while the service starts is a change, too. A token that is
+/// revoked then must not stay.
+pub struct Followed {
+    tokens: Watched,
+    certificate: Watched,
+}
+
+impl Followed {
+    /// The files that the settings name.
+    pub fn of(service: &ServiceConfig) -> Self {
+        let certificate = service.tls.iter();
+        let certificate = certificate.flat_map(|files| [files.cert.clone(), files.key.clone()]);
+        Self {
+            tokens: Watched::new(service.tokens.iter().cloned().collect()),
+            certificate: Watched::new(certificate.collect()),
+        }
+    }
+}
+
 /// Follows the files of a service.
 ///
 /// # Errors
 /// When there is no thread for it.
-pub fn follow(operations: &Arc<Operations>) -> std::io::Result<Following> {
+pub fn follow(followed: Followed, operations: &Arc<Operations>) -> std::io::Result<Following> {
     let (stop, stopped) = mpsc::channel();
     let operations = Arc::clone(operations);
-    let tokens: Vec<PathBuf> = operations
-        .access()
-        .file()
-        .map(|file| file.path().to_owned())
-        .into_iter()
-        .collect();
-    let certificate: Vec<PathBuf> = operations
-        .tls()
-        .map(|tls| [tls.files().cert.clone(), tls.files().key.clone()])
-        .into_iter()
-        .flatten()
-        .collect();
-    let (mut tokens, mut certificate) = (Watched::new(tokens), Watched::new(certificate));
+    let Followed {
+        mut tokens,
+        mut certificate,
+    } = followed;
     thread::Builder::new().name("files".to_owned()).spawn(move || {
         while stopped.recv_timeout(EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
             if tokens.changed() {

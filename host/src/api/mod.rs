@@ -8,8 +8,8 @@
 //!            network threads                                     workers ── threads of their own
 //! ```
 //!
-//! Threads that carry connections never judge and never wait: a probe is answered
-//! at once whatever the evaluators do. See [`workers`] for who judges.
+//! Threads that carry connections never wait, and judge only what takes a moment: a
+//! probe is answered at once whatever the evaluators do. See [`workers`] for who judges.
 
 mod access;
 mod answer;
@@ -26,11 +26,11 @@ mod routes;
 mod schema;
 mod server;
 mod tls;
-pub mod warm;
+mod warm;
 pub mod workers;
 
 pub use access::{Access, Caller, Need, TooOften};
-pub use follow::{Following, follow};
+pub use follow::{Followed, Following, follow};
 pub use operate::{Operations, ReloadError};
 pub use phase::Phase;
 pub use problem::{Problem, ProblemKind};
@@ -48,7 +48,7 @@ use crate::clock::{Clock, IdSource};
 use crate::host::Host;
 use crate::model::Request;
 use crate::pilot::Evaluation;
-use crate::telemetry::{Dropped, Metrics, Traces};
+use crate::telemetry::{Dropped, Metrics, RequestLog, Traces};
 use workers::{Patience, Refused, Workers};
 
 /// What every route can reach. Made once, shared by all connections.
@@ -69,12 +69,16 @@ pub struct App {
     pub traces: Option<Traces>,
     /// What counts log lines that were dropped; none: nothing is logged.
     pub log: Option<Dropped>,
+    /// What writes the lines of requests; none: as all others are written.
+    pub request_log: Option<RequestLog>,
     /// Where ids come from.
     pub ids: Arc<dyn IdSource>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// How many connections are open.
     pub connections: AtomicU64,
+    /// One permit for whoever loads what the first request needs.
+    warming: Arc<Semaphore>,
     /// How many batches are judged at once.
     batches: Semaphore,
     /// How many reports are made at once.
@@ -97,6 +101,8 @@ pub struct Parts {
     pub traces: Option<Traces>,
     /// What counts log lines that were dropped.
     pub log: Option<Dropped>,
+    /// What writes the lines of requests.
+    pub request_log: Option<RequestLog>,
     /// Where ids come from.
     pub ids: Arc<dyn IdSource>,
     /// What time it is.
@@ -109,6 +115,7 @@ impl App {
         Self {
             batches: Semaphore::new(parts.workers.places()),
             reports: Semaphore::new(MAX_REPORTS),
+            warming: Arc::new(Semaphore::new(1)),
             phase: Phase::default(),
             host: parts.host,
             workers: parts.workers,
@@ -117,6 +124,7 @@ impl App {
             metrics: parts.metrics,
             traces: parts.traces,
             log: parts.log,
+            request_log: parts.request_log,
             ids: parts.ids,
             clock: parts.clock,
             connections: AtomicU64::default(),

@@ -11,13 +11,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use opentelemetry::KeyValue;
+use tracing::Level;
 
 use super::access::{Caller, Need};
 use super::{App, Peer};
 use crate::fault::FallbackCode;
 use crate::model::Verdict;
 use crate::pilot::{Evaluation, SelectedBackend};
-use crate::telemetry::{AccessReason, CORRELATION_HEADER, Correlation, Parent, TRACEPARENT, Traces};
+use crate::telemetry::{
+    AccessReason, CORRELATION_HEADER, Correlation, Parent, RequestLine, TRACEPARENT, Traces,
+};
 
 /// What of an evaluation is told: in the extensions of its answer.
 #[derive(Clone, Copy, Debug)]
@@ -95,18 +98,20 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request<Bo
         Traces::end(span, status, told.into_iter().flat_map(Told::attributes));
     }
     let extensions = response.extensions();
-    let line = Line {
-        correlation: &correlation,
+    let line = RequestLine {
+        correlation_id: &correlation.id,
         method: method.as_str(),
         route: template,
         status,
-        microseconds: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         peer,
         caller: extensions.get::<Caller>().and_then(|it| it.id.as_deref()),
-        refused: extensions.get::<AccessReason>().copied(),
-        told,
+        refused: extensions.get::<AccessReason>().map(|it| it.as_str()),
+        decision: told.map(|it| it.verdict.as_str()),
+        backend: told.map(|it| it.backend.as_str()),
+        fallback_code: told.and_then(|it| it.fallback).map(FallbackCode::as_str),
     };
-    line.write();
+    tell(&app, &line);
     response
 }
 
@@ -120,47 +125,39 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The log line of a request.
-struct Line<'a> {
-    correlation: &'a Correlation,
-    method: &'a str,
-    route: &'a str,
-    status: u16,
-    microseconds: u64,
-    peer: Option<std::net::IpAddr>,
-    caller: Option<&'a str>,
-    refused: Option<AccessReason>,
-    told: Option<Told>,
-}
-
 macro_rules! line {
     ($level:ident, $it:expr) => {
         tracing::$level!(
-            correlation_id = &*$it.correlation.id,
+            correlation_id = $it.correlation_id,
             method = $it.method,
             route = $it.route,
             status = $it.status,
-            duration_us = $it.microseconds,
+            duration_us = $it.duration_us,
             peer = $it.peer.map(tracing::field::display),
             caller = $it.caller,
-            refused = $it.refused.map(AccessReason::as_str),
-            decision = $it.told.map(|it| it.verdict.as_str()),
-            backend = $it.told.map(|it| it.backend.as_str()),
-            fallback_code = $it.told.and_then(|it| it.fallback).map(FallbackCode::as_str),
+            refused = $it.refused,
+            decision = $it.decision,
+            backend = $it.backend,
+            fallback_code = $it.fallback_code,
             "request"
         )
     };
 }
 
-impl Line<'_> {
-    fn write(&self) {
-        if Need::of(Some(self.route)) == Need::Nothing {
-            // Every few seconds, for ever.
-            line!(debug, self);
-        } else if self.status >= 500 {
-            line!(warn, self);
-        } else {
-            line!(info, self);
-        }
+/// Writes the log line of a request.
+fn tell(app: &App, line: &RequestLine<'_>) {
+    let level = if Need::of(Some(line.route)) == Need::Nothing {
+        // Every few seconds, for ever.
+        Level::DEBUG
+    } else if line.status >= 500 {
+        Level::WARN
+    } else {
+        Level::INFO
+    };
+    match &app.request_log {
+        Some(log) => log.write(level, app.clock.now(), line),
+        None if level == Level::DEBUG => line!(debug, line),
+        None if level == Level::WARN => line!(warn, line),
+        None => line!(info, line),
     }
 }

@@ -151,12 +151,4 @@ impl Operations {
             }
         }
     }
-
-    pub(super) fn access(&self) -> &Access {
-        &self.access
-    }
-
-    pub(super) fn tls(&self) -> Option<&Tls> {
-        self.tls.as_deref()
-    }
 }

@@ -1,40 +1,27 @@
-//! Where the service is between its start and its end.
+//! Whether the service was told to stop.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::sync::watch;
 
-/// The phase that `/readyz` tells. Threads share one.
+/// Whether the service was told to stop. Threads share one.
 #[derive(Debug, Default)]
-pub struct Phase(AtomicU8);
-
-const STARTING: u8 = 0;
-const SERVING: u8 = 1;
-const STOPPING: u8 = 2;
+pub struct Phase {
+    stopping: watch::Sender<bool>,
+}
 
 impl Phase {
-    /// Modules are loaded and the probe was decided. A service that is stopping
-    /// stays so.
-    pub fn serve(&self) {
-        let _ = self
-            .0
-            .compare_exchange(STARTING, SERVING, Ordering::AcqRel, Ordering::Acquire);
-    }
-
-    /// The service was told to stop.
+    /// The service was told to stop, and stays so.
     pub fn stop(&self) {
-        self.0.store(STOPPING, Ordering::Release);
+        self.stopping.send_replace(true);
     }
 
-    /// The word in documents.
-    pub fn as_str(&self) -> &'static str {
-        match self.0.load(Ordering::Acquire) {
-            STARTING => "starting",
-            SERVING => "serving",
-            _ => "stopping",
-        }
+    /// Whether it was.
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
     }
 
-    /// Whether modules are loaded and nobody told the service to stop.
-    pub fn is_serving(&self) -> bool {
-        self.0.load(Ordering::Acquire) == SERVING
+    /// Waits until it is.
+    pub async fn stopped(&self) {
+        // The other end is in this value, so there is one.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 }

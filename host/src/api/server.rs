@@ -141,9 +141,8 @@ impl Serve {
                     let transport = self.transport.clone();
                     let app = Arc::clone(app);
                     tokio::spawn(async move {
-                        app.connections.fetch_add(1, Ordering::Relaxed);
+                        let _open = Open::count(&app);
                         connected(&app, transport, stream, Peer { addr }, router, watcher).await;
-                        app.connections.fetch_sub(1, Ordering::Relaxed);
                         drop(permit);
                     });
                 }
@@ -152,6 +151,22 @@ impl Serve {
                 Err(_) => tokio::time::sleep(NO_DESCRIPTOR).await,
             }
         }
+    }
+}
+
+/// A connection that is counted, whatever ends it.
+struct Open<'a>(&'a App);
+
+impl<'a> Open<'a> {
+    fn count(app: &'a App) -> Self {
+        app.connections.fetch_add(1, Ordering::Relaxed);
+        Self(app)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -168,13 +183,20 @@ async fn connected(
     let _ = stream.set_nodelay(true);
     match transport {
         Transport::Plain => speak(stream, peer, router, watcher).await,
-        Transport::Tls(tls) => match tls.accept(stream).await {
-            Ok(stream) => speak(stream, peer, router, watcher).await,
-            Err(error) => {
-                app.metrics.handshake_failed();
-                tracing::debug!(peer = %peer.addr, %error, "no TLS came about");
+        Transport::Tls(tls) => {
+            let handshake = tokio::select! {
+                done = tls.accept(stream) => done,
+                // Nothing was asked yet, so there is nothing to wait for at the end.
+                () = app.phase.stopped() => return,
+            };
+            match handshake {
+                Ok(stream) => speak(stream, peer, router, watcher).await,
+                Err(error) => {
+                    app.metrics.handshake_failed();
+                    tracing::debug!(peer = %peer.addr, %error, "no TLS came about");
+                }
             }
-        },
+        }
     }
 }
 

@@ -60,11 +60,6 @@ impl Tls {
         Ok(Self { files, current })
     }
 
-    /// Certificate and key.
-    pub fn files(&self) -> &TlsFiles {
-        &self.files
-    }
-
     /// Reads certificate and key anew, for connections that come after [`Self::replace`].
     ///
     /// # Errors

@@ -25,6 +25,15 @@ pub trait Backend: Send + Sync {
     ///
     /// Returns what the attempt cost, whether or not it gave a decision.
     fn evaluate(&self, request: &Request) -> Attempt;
+
+    /// The same attempt, where it takes no longer than a thread that others wait for can
+    /// spare: well under a millisecond. `None`: it would, or it may, take longer; nothing
+    /// came of it, and [`evaluate`](Self::evaluate) is to be asked, on a thread that may
+    /// wait.
+    fn evaluate_briefly(&self, request: &Request) -> Option<Attempt> {
+        let _ = request;
+        None
+    }
 }
 
 /// One attempt at a decision.

@@ -10,13 +10,15 @@ use super::settings::ServiceArgs;
 use super::{Exit, Failure, open_host_switched, output, recording, rollback};
 use crate::access::TokenFile;
 use crate::api::workers::{Size, Workers};
-use crate::api::{Access, App, Ended, Operations, Parts, Serve, Tls, TlsError, Transport, follow, templates};
+use crate::api::{
+    Access, App, Ended, Followed, Operations, Parts, Serve, Tls, TlsError, Transport, follow, templates,
+};
 use crate::clock::{Clock, RandomIds, SystemClock};
 use crate::config::{Config, LogLevel, ServiceConfig, Setting};
 use crate::pilot::Mode;
 use crate::rollback::RollbackSwitch;
 use crate::sandbox::Allocation;
-use crate::telemetry::{Dropped, Logs, Metrics, TraceError, Traces};
+use crate::telemetry::{Logs, Metrics, TraceError, Traces};
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -54,7 +56,7 @@ impl ServeArgs {
             .thread_name("network")
             .enable_all()
             .build()?;
-        let served = runtime.block_on(serve(config, cores, traces, logs.as_ref().map(Logs::dropped)));
+        let served = runtime.block_on(serve(config, cores, traces, logs.as_ref()));
         // Threads that judge may still be in a sandbox; nobody waits for what they find.
         runtime.shutdown_background();
         let app = served?;
@@ -130,7 +132,7 @@ async fn serve(
     config: Config,
     cores: usize,
     traces: Option<Traces>,
-    log: Option<Dropped>,
+    logs: Option<&Logs>,
 ) -> Result<Arc<App>, Failure> {
     let service = config.service.clone();
     let size = size(&service, cores);
@@ -139,6 +141,7 @@ async fn serve(
     let mut hangup = signal(SignalKind::hangup())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tokens = service.tokens.clone().map(TokenFile::new);
+    let followed = Followed::of(&service);
     let access = Arc::new(Access::open(tokens, service.rate_limit, Arc::clone(&clock))?);
     let tls = service.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
     let transport = tls
@@ -153,7 +156,7 @@ async fn serve(
         service.drain,
     )
     .await?;
-    let allocation = Allocation::Pooled(size.sandboxes());
+    let allocation = Allocation::Pooled(size.sandboxes(cores));
     let host = Arc::new(open_host_switched(
         config.clone(),
         allocation,
@@ -168,7 +171,7 @@ async fn serve(
         tls,
         Arc::clone(&metrics),
     ));
-    let _following = follow(&operations)?;
+    let _following = follow(followed, &operations)?;
     let _watcher = host.watch()?;
     let _watching = switch.watch({
         let switch = Arc::downgrade(&switch);
@@ -195,7 +198,8 @@ async fn serve(
         operations: Arc::clone(&operations),
         metrics,
         traces,
-        log,
+        log: logs.map(Logs::dropped),
+        request_log: logs.and_then(Logs::requests),
         ids: Arc::new(RandomIds),
         clock,
     }));

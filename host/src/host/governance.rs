@@ -111,17 +111,22 @@ impl State {
         self.governance.reports.load().is_some()
     }
 
+    /// The reports, if they are no older than they may be.
+    fn held_reports(&self, now: Timestamp) -> Option<Arc<Reports>> {
+        self.governance.reports.load_full().filter(|reports| {
+            // A clock that was set back makes them anew, too.
+            now >= reports.made_at() && now.duration_since(reports.made_at()) < REPORTS_HOLD
+        })
+    }
+
+    /// Whether gates can be asked at once, without making reports first.
+    pub(super) fn gates_at_hand(&self, now: Timestamp) -> bool {
+        self.config.mode != Mode::Promoted || self.held_reports(now).is_some()
+    }
+
     /// The reports, no older than they may be.
     fn current_reports(&self, now: Timestamp) -> Arc<Reports> {
-        match self.governance.reports.load_full() {
-            // A clock that was set back makes them anew, too.
-            Some(reports)
-                if now >= reports.made_at() && now.duration_since(reports.made_at()) < REPORTS_HOLD =>
-            {
-                reports
-            }
-            _ => self.make_reports(now),
-        }
+        self.held_reports(now).unwrap_or_else(|| self.make_reports(now))
     }
 
     pub(super) fn make_reports(&self, now: Timestamp) -> Arc<Reports> {

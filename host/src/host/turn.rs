@@ -7,8 +7,9 @@ use super::governance::GatesNow;
 use super::{Host, HostError, Judged, Pack, State};
 use crate::backend::Attempt;
 use crate::fault::Fault;
-use crate::model::Request;
+use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::pilot::{self, Mode, Stamps};
+use crate::rollback::Rollback;
 
 /// How far an evaluation came without the fast path.
 #[derive(Debug)]
@@ -44,27 +45,38 @@ impl Host {
     pub fn begin(&self, request: &Request) -> Result<Begun, HostError> {
         let state = self.state.load_full();
         let pack = state.pack(&request.policy_pack)?;
+        let start = self.start(state, pack, request);
+        let reference = start.pack.reference.evaluate(request);
+        Ok(start.begun(request, reference))
+    }
+
+    /// As [`Self::begin`], on a thread that others wait for. `None` where it would, or
+    /// may, take longer than a moment; then nothing was done.
+    pub fn begin_briefly(&self, request: &Request) -> Option<Begun> {
+        let state = self.state.load_full();
+        let pack = state.packs.load().get(&request.policy_pack).map(Arc::clone)?;
+        if !state.is_prepared(&pack) {
+            return None;
+        }
+        let start = self.start(state, pack, request);
+        if !start.state.gates_at_hand(start.stamps.now()) {
+            return None;
+        }
+        let reference = start.pack.reference.evaluate_briefly(request)?;
+        Some(start.begun(request, reference))
+    }
+
+    /// What is settled before the reference is asked.
+    fn start(&self, state: Arc<State>, pack: Arc<Pack>, request: &Request) -> Start {
         let stamps = Stamps::draw(&*self.base.clock, &*self.base.ids);
         let stamps = stamps.correlated(request.correlation.as_ref());
-        let drawn = self.base.evidence.is_some().then(|| stamps.drawn());
-        let rollback = self.base.rollback.get();
-        let mode = match rollback {
-            Some(_) => Mode::Disabled,
-            None => state.config.mode,
-        };
-        let gates = GatesNow::new(&state, stamps.now());
-        let begun = pilot::begin(mode, &*pack.reference, &gates, request, stamps);
-        Ok(match begun {
-            pilot::Begun::Decided(mut answer) => {
-                answer.rollback = rollback;
-                Begun::Decided(Judged::new(&state, request, answer, drawn))
-            }
-            pilot::Begun::Open(open) => Begun::Open(OpenEvaluation {
-                open,
-                drawn,
-                turn: Turn { state, pack },
-            }),
-        })
+        Start {
+            drawn: self.base.evidence.is_some().then(|| stamps.drawn()),
+            stamps,
+            rollback: self.base.rollback.get(),
+            state,
+            pack,
+        }
     }
 
     /// Whether everything that a request for this pack needs is loaded, so that
@@ -72,10 +84,15 @@ impl Host {
     pub fn is_prepared(&self, pack: &str) -> bool {
         let state = self.state.load();
         let packs = state.packs.load();
-        let pilot_off = state.mode() == Mode::Disabled;
-        packs.get(pack).is_some_and(|pack| {
-            pilot_off || (pack.fast_path.get().is_some() && state.readiness.get().is_some())
-        })
+        packs.get(pack).is_some_and(|pack| state.is_prepared(pack))
+    }
+
+    /// Whether requests for the default pack find everything loaded, and the reference
+    /// has decided a probe. Asks nothing that takes time.
+    pub fn is_ready(&self) -> bool {
+        let state = self.state.load();
+        let report = state.readiness.get().or(state.rolled_back_readiness.get());
+        self.is_prepared(DEFAULT_POLICY_PACK) && report.is_some_and(|it| it.reference_decided())
     }
 
     /// Loads everything that a request for this pack needs. Takes up to seconds.
@@ -90,6 +107,48 @@ impl Host {
             state.readiness();
         }
         Ok(())
+    }
+}
+
+impl State {
+    fn is_prepared(&self, pack: &Pack) -> bool {
+        let pilot_off = self.mode() == Mode::Disabled;
+        pilot_off || (pack.fast_path.get().is_some() && self.readiness.get().is_some())
+    }
+}
+
+/// An evaluation whose reference is to be asked.
+struct Start {
+    stamps: Stamps,
+    /// The ids that were drawn, where they are recorded.
+    drawn: Option<Vec<String>>,
+    rollback: Option<Arc<Rollback>>,
+    state: Arc<State>,
+    pack: Arc<Pack>,
+}
+
+impl Start {
+    /// What the reference's attempt comes to.
+    fn begun(self, request: &Request, reference: Attempt) -> Begun {
+        let mode = match self.rollback {
+            Some(_) => Mode::Disabled,
+            None => self.state.config.mode,
+        };
+        let gates = GatesNow::new(&self.state, self.stamps.now());
+        match pilot::begin(mode, reference, &gates, request, self.stamps) {
+            pilot::Begun::Decided(mut answer) => {
+                answer.rollback = self.rollback;
+                Begun::Decided(Judged::new(&self.state, request, answer, self.drawn))
+            }
+            pilot::Begun::Open(open) => Begun::Open(OpenEvaluation {
+                open,
+                drawn: self.drawn,
+                turn: Turn {
+                    state: self.state,
+                    pack: self.pack,
+                },
+            }),
+        }
     }
 }
 
@@ -116,6 +175,12 @@ impl Turn {
     /// Asks the fast path, which is loaded where it was not yet.
     pub fn run(&self, request: &Request) -> Attempt {
         self.state.fast_path(&self.pack).evaluate(request)
+    }
+
+    /// The same on a thread that others wait for; `None` where it would, or may, take
+    /// longer than a moment.
+    pub fn run_briefly(&self, request: &Request) -> Option<Attempt> {
+        self.pack.fast_path.get()?.evaluate_briefly(request)
     }
 
     /// How long an evaluation by the fast path may take.

@@ -91,7 +91,7 @@ pub fn evaluate(
     request: &Request,
     stamps: Stamps,
 ) -> Evaluation {
-    match begin(mode, reference, gates, request, stamps) {
+    match begin(mode, reference.evaluate(request), gates, request, stamps) {
         Begun::Decided(answer) => answer,
         Begun::Open(open) => open.conclude(request, fast_path.evaluate(request)),
     }
@@ -106,15 +106,10 @@ pub enum Begun {
     Open(Open),
 }
 
-/// The first half of [`evaluate`]: the reference, mode and gates. A caller that
-/// cannot let one thread wait for the fast path asks it in its own time.
-pub fn begin(
-    mode: Mode,
-    reference: &dyn Backend,
-    gates: &dyn Gates,
-    request: &Request,
-    stamps: Stamps,
-) -> Begun {
+/// The first half of [`evaluate`]: what the reference's attempt at `request` comes to,
+/// mode and gates. A caller that cannot let one thread wait for the fast path asks it in
+/// its own time.
+pub fn begin(mode: Mode, reference: Attempt, gates: &dyn Gates, request: &Request, stamps: Stamps) -> Begun {
     let pass = |answer: &mut Evaluation| gates_open(answer, gates);
     begin_at(mode, reference, pass, request, stamps)
 }
@@ -145,7 +140,7 @@ fn begin_at(
     request: &Request,
     mut stamps: Stamps,
 ) -> Begun {
-    let Attempt { outcome, usage } = reference.evaluate(request);
+    let Attempt { outcome, usage } = reference;
     let decision = match outcome.and_then(|decision| checked(decision, request)) {
         Ok(decision) => decision,
         Err(fault) => return Begun::Decided(no_authority(mode, &fault, usage, request, stamps)),

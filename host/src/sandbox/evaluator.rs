@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::instance;
 use super::module::Ready;
+use super::pace::Pace;
 use crate::backend::Attempt;
 use crate::fault::Fault;
 use crate::model::Request;
@@ -18,6 +19,8 @@ pub struct Evaluator(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) engine: Engine,
     pub(super) imports_wasi: bool,
+    /// Whether it can be asked where there is no time; none: never.
+    pub(super) pace: Option<Pace>,
     pub(super) module_sha256: Arc<str>,
     pub(super) policy_sha256: Arc<str>,
     /// What is dear to make; evaluators with other limits share it.
@@ -79,7 +82,25 @@ impl std::fmt::Debug for Evaluator {
 impl Evaluator {
     /// Judges one request in a fresh instance.
     pub fn evaluate(&self, request: &Request) -> Attempt {
-        instance::evaluate(self, request)
+        let attempt = instance::evaluate(self, self.engine(), request);
+        if let Some(pace) = &self.0.pace {
+            pace.saw(&attempt.usage);
+        }
+        attempt
+    }
+
+    /// As [`evaluate`](Self::evaluate), on a thread that others wait for: under limits
+    /// that end it after a moment. `None` where it was not tried, because the last
+    /// evaluation took longer than that, and where it came to the end of these limits,
+    /// which says nothing about the request.
+    pub fn evaluate_briefly(&self, request: &Request) -> Option<Attempt> {
+        let pace = self.0.pace.as_ref().filter(|pace| pace.is_brief())?;
+        let attempt = instance::evaluate(self, pace.engine(), request);
+        if pace.cut_short(&attempt.outcome) {
+            return None;
+        }
+        pace.saw(&attempt.usage);
+        Some(attempt)
     }
 
     /// How an instance comes to its policy.

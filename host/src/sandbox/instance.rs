@@ -100,20 +100,24 @@ pub(super) fn describe(engine: &Engine, module: &Ready, imports_wasi: bool) -> R
 }
 
 /// Judges one request in a fresh instance.
-pub(super) fn evaluate(evaluator: &Evaluator, request: &Request) -> Attempt {
+///
+/// `engine` is the evaluator's own, or the same with other limits.
+pub(super) fn evaluate(evaluator: &Evaluator, engine: &Engine, request: &Request) -> Attempt {
     let started = Instant::now();
     let mut usage = Usage {
         kind: "component",
         module_sha256: evaluator.module_sha256().clone(),
         policy_sha256: evaluator.policy_sha256().clone(),
-        engine_fingerprint: Some(evaluator.engine().fingerprint().clone()),
+        engine_fingerprint: Some(engine.fingerprint().clone()),
         baked: Some(matches!(evaluator.way(), Way::Baked(_))),
         stages: Some(Stages::default()),
         ..Usage::default()
     };
     let outcome = match evaluator.way() {
-        Way::Baked(ready) => attempt(evaluator, ready, None, request, &mut usage),
-        Way::Loads { ready, material, .. } => attempt(evaluator, ready, Some(material), request, &mut usage),
+        Way::Baked(ready) => attempt(evaluator, engine, ready, None, request, &mut usage),
+        Way::Loads { ready, material, .. } => {
+            attempt(evaluator, engine, ready, Some(material), request, &mut usage)
+        }
         Way::Fails(fault) => Err(fault.clone()),
     };
     usage.took(started.elapsed());
@@ -122,12 +126,12 @@ pub(super) fn evaluate(evaluator: &Evaluator, request: &Request) -> Attempt {
 
 fn attempt(
     evaluator: &Evaluator,
+    engine: &Engine,
     ready: &Ready,
     material: Option<&Material>,
     request: &Request,
     usage: &mut Usage,
 ) -> Result<Decision, Fault> {
-    let engine = evaluator.engine();
     engine.ticker.run_for(engine.limits().wall_clock);
     let mut stages = Stages::default();
     let mut lap = Lap(Instant::now());

@@ -8,6 +8,7 @@ use super::engine::{Allocation, Engine, EngineError};
 use super::evaluator::{Evaluator, Inner, Material, Way};
 use super::limits::Limits;
 use super::module::{Module, ModuleError, Ready, prepare};
+use super::pace::Pace;
 use super::snapshot::{NotBaked, bake};
 use crate::cache::{Cache, Name};
 use crate::digest::hex;
@@ -95,9 +96,14 @@ impl Loader {
             made.insert(name, Arc::downgrade(&way));
             way
         });
+        let imports_wasi = !module.imports().is_empty();
+        // What a module calls of the host, and what it loads, takes time that is not
+        // counted as fuel of an evaluation.
+        let may_be_brief = matches!(*way, Way::Baked(_)) && !imports_wasi;
         Evaluator(Arc::new(Inner {
             engine: module.engine().clone(),
-            imports_wasi: !module.imports().is_empty(),
+            imports_wasi,
+            pace: may_be_brief.then(|| Pace::new(module.engine())),
             module_sha256: module.sha256().clone(),
             policy_sha256: hex(policy.digest()).into(),
             way,

@@ -10,6 +10,7 @@ mod instance;
 pub(crate) mod limits;
 mod loader;
 mod module;
+mod pace;
 mod snapshot;
 mod ticker;
 mod wasi;

@@ -1,7 +1,8 @@
 //! Log lines to standard error, written by a thread of their own: whoever judges never
 //! waits for a terminal or a pipe.
 
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -9,6 +10,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
+use super::RequestLog;
 use crate::config::{LogFormat, LogLevel};
 
 /// How many lines wait to be written. Where more come they are dropped and counted.
@@ -17,6 +19,7 @@ const WAITING: usize = 32 * 1024;
 /// Writes log lines as long as it lives, and what waits when it is dropped.
 pub struct Logs {
     dropped: ErrorCounter,
+    requests: Option<RequestLog>,
     _writer: WorkerGuard,
 }
 
@@ -33,8 +36,9 @@ impl Logs {
             .lossy(true)
             .buffered_lines_limit(WAITING)
             .thread_name("log")
-            .finish(BufWriter::new(io::stderr()));
+            .finish(InBatches(BufWriter::new(io::stderr())));
         let dropped = writer.error_counter();
+        let requests = writer.clone();
         let level = match level {
             LogLevel::Off => LevelFilter::OFF,
             LogLevel::Error => LevelFilter::ERROR,
@@ -62,15 +66,45 @@ impl Logs {
                 .boxed(),
         };
         tracing::subscriber::set_global_default(Registry::default().with(lines))?;
+        let requests = (format == LogFormat::Json).then_some(RequestLog {
+            writer: requests,
+            level,
+        });
         Ok(Self {
             dropped,
+            requests,
             _writer: guard,
         })
+    }
+
+    /// What writes the lines of requests; none where they are written as all others are.
+    pub fn requests(&self) -> Option<RequestLog> {
+        self.requests.clone()
     }
 
     /// What counts the lines that were dropped.
     pub fn dropped(&self) -> Dropped {
         Dropped(self.dropped.clone())
+    }
+}
+
+/// How long lines wait for others at most, to be written together.
+const BATCH: Duration = Duration::from_millis(5);
+
+/// A writer that does not hurry after it has written. Its thread flushes when no line is
+/// left; under load it would be woken for every line, and that costs whoever judges more
+/// than the line.
+struct InBatches<W>(W);
+
+impl<W: Write> Write for InBatches<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        std::thread::sleep(BATCH);
+        Ok(())
     }
 }
 

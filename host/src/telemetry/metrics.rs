@@ -95,7 +95,7 @@ pub struct Live {
     pub mode: Mode,
     /// Whether the pilot is rolled back.
     pub rolled_back: bool,
-    /// Evaluations that workers are at.
+    /// Evaluations that are being made.
     pub in_flight: u64,
     /// Evaluations that wait.
     pub queue_depth: u64,

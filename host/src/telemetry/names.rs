@@ -81,7 +81,7 @@ metrics! {
     RolledBack Gauge "cavra_rolled_back" []
         "1 while the pilot is rolled back, else 0.";
     InFlight Gauge "cavra_evaluations_in_flight" []
-        "Evaluations that workers are at.";
+        "Evaluations that are being made.";
     QueueDepth Gauge "cavra_queue_depth" []
         "Evaluations that wait for a worker.";
     Rejected Counter "cavra_evaluations_rejected_total" []

@@ -152,3 +152,45 @@ fn a_fast_path_that_cannot_judge_is_refused() {
         assert_eq!(judged()["effective_decision"]["decision"], "allow");
     }
 }
+
+/// What could not be used when the service started may have been replaced, and what it
+/// was ready by may be gone.
+#[test]
+fn it_is_ready_when_the_reference_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = dir.path().join("reference.wasm");
+    let replace = |bytes: &[u8]| {
+        let new = dir.path().join("new");
+        std::fs::write(&new, bytes).unwrap();
+        std::fs::rename(new, &module).unwrap();
+    };
+    replace(b"\0asm nothing");
+    let service = Service::start(
+        serve(&dir.path().join("state")).args(["--reference-module".as_ref(), module.as_os_str()]),
+    );
+    let ready = |it: &Service| it.get("/readyz").status == 200;
+    let blocked = service.evaluate(&json!({"action_type": "read_file", "target": "a"}));
+    assert_eq!(blocked.status, 503);
+    assert!(!ready(&service));
+    replace(&std::fs::read(root().join("dist/modules/reference.wasm")).unwrap());
+    service.wait_until("ready", ready);
+    let judged = service.evaluate(&json!({"action_type": "read_file", "target": "a"}));
+    assert_eq!(judged.status, 200, "{judged:?}");
+    replace(b"\0asm nothing");
+    service.wait_until("unready", |it| !ready(it));
+}
+
+/// A pack that could not be read when the service started is nothing that a reload finds
+/// in use.
+#[test]
+fn it_is_ready_when_the_default_pack_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("packs/cavra-ai-agent-baseline");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("policy.yaml"), "metadata: [").unwrap();
+    let service = Service::start(acme(dir.path()));
+    assert_eq!(service.get("/readyz").status, 503);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(service.call("POST", RELOAD).status, 200);
+    service.wait_until("ready", |it| it.get("/readyz").status == 200);
+}

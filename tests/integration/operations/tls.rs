@@ -211,3 +211,23 @@ fn what_is_in_flight_is_answered_at_the_end() {
     assert_eq!(answer(&mut stream), 200);
     assert_eq!(service.wait(), Some(0));
 }
+
+/// Who has not finished a handshake has asked nothing.
+#[test]
+fn the_end_does_not_wait_for_handshakes() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificate = certificate(dir.path());
+    let service = service(dir.path());
+    let mut slow = TcpStream::connect(service.addr).unwrap();
+    slow.write_all(&[22, 3, 1]).unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    // It was accepted once a connection that came later is served.
+    let mut stream = connect(&service, &certificate, &rustls::version::TLS13).unwrap();
+    assert_eq!(get(&mut stream, "/health"), 200);
+    let told = Instant::now();
+    signal(&service, Signal::TERM);
+    assert_eq!(service.wait(), Some(0));
+    // A handshake may take ten.
+    assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
+    assert!(matches!(slow.read(&mut [0; 16]), Ok(0) | Err(_)));
+}

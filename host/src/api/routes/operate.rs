@@ -165,13 +165,46 @@ fn reason(body: &[u8]) -> Result<String, Problem> {
     if body.trim_ascii().is_empty() {
         return Ok(String::new());
     }
+    let no_reason = || {
+        let problem = format!("the body may hold `reason`, a line of at most {MAX_REASON_BYTES} bytes");
+        Problem::new(ProblemKind::InvalidRequest, problem)
+    };
     let why: Option<Why> = serde_json::from_slice(body).map_err(|error| {
         if error.is_data() {
-            let problem = format!("the body may hold `reason`, a line of at most {MAX_REASON_BYTES} bytes");
-            Problem::new(ProblemKind::InvalidRequest, problem)
+            no_reason()
         } else {
             Problem::of(ProblemKind::InvalidJson)
         }
     })?;
+    // The parser takes a list for an object whose members come in their order.
+    if why.is_some() && !body.trim_ascii_start().starts_with(b"{") {
+        return Err(no_reason());
+    }
     Ok(why.unwrap_or_default().reason.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_in_an_object_or_there_is_none() {
+        for none in ["", " \n", "null", "{}", r#"{"reason":null}"#] {
+            assert_eq!(reason(none.as_bytes()).unwrap(), "", "{none}");
+        }
+        let given = reason(br#" {"reason":"parity"}"#).unwrap();
+        assert_eq!(given, "parity");
+        for (wrong, kind) in [
+            ("{", ProblemKind::InvalidJson),
+            ("[]", ProblemKind::InvalidRequest),
+            ("[null]", ProblemKind::InvalidRequest),
+            (r#"["parity"]"#, ProblemKind::InvalidRequest),
+            (r#""parity""#, ProblemKind::InvalidRequest),
+            (r#"{"reason":7}"#, ProblemKind::InvalidRequest),
+            (r#"{"why":"parity"}"#, ProblemKind::InvalidRequest),
+        ] {
+            let problem = reason(wrong.as_bytes()).unwrap_err();
+            assert_eq!(problem.document().type_uri, kind.type_uri(), "{wrong}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{App, answer};
+use crate::api::{App, answer, warm};
 
 pub(in crate::api) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -86,11 +86,17 @@ async fn livez() -> Response {
     (status = SERVICE_UNAVAILABLE, description = "Not yet, or not any more", body = Readiness),
 ))]
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let ready = app.phase.is_serving();
-    let readiness = Readiness {
-        ready,
-        phase: app.phase.as_str(),
+    let stopping = app.phase.is_stopping();
+    let ready = !stopping && app.host.is_ready();
+    if !ready && !stopping {
+        warm::start(&app);
+    }
+    let phase = match (stopping, ready) {
+        (true, _) => "stopping",
+        (false, true) => "serving",
+        (false, false) => "starting",
     };
+    let readiness = Readiness { ready, phase };
     let status = if ready {
         StatusCode::OK
     } else {

@@ -3,7 +3,13 @@
 //! What must hold, whatever a fast path does: references are decided, and probes
 //! answered. So:
 //!
-//! - Evaluations run on threads of their own, never on the network's. There are
+//! - An evaluation that takes no longer than a moment runs where its request was read,
+//!   on a thread of the network: handing it over and back would take longer. Its limits
+//!   are those of a moment, too; where it comes to their end, nothing came of it, and it
+//!   runs as all others do. A backend that took longer the last time is not tried so, and
+//!   a native one never is, nor is anything where evidence is kept: nobody knows how
+//!   long a disk takes. Of such requests only so many wait for each other.
+//! - All others run on threads of their own. There are
 //!   *places* for fast paths, one for each processor, and twice as many threads: when
 //!   every place is held by a fast path that hangs, as many threads as there are
 //!   processors go on deciding references.
@@ -41,6 +47,8 @@ use queue::{Lane, Queue};
 
 /// After what time a job that is not done may be waiting for threads that are held up.
 const HELD_UP: Duration = Duration::from_millis(2);
+/// How many requests wait for each other on the network's threads.
+const HERE: usize = 128;
 /// How often that is looked at in the end, where something takes long.
 const SELDOM: Duration = Duration::from_millis(64);
 
@@ -60,9 +68,16 @@ impl Size {
         self.places.get().saturating_mul(2)
     }
 
-    /// How many threads can be in a sandbox at once: those, and the one that loads.
-    pub fn sandboxes(self) -> u32 {
-        u32::try_from(self.threads().saturating_add(1)).unwrap_or(u32::MAX)
+    /// How many threads can be in a sandbox at once: those, the one that loads, and as
+    /// many `others` as carry connections.
+    pub fn sandboxes(self, others: usize) -> u32 {
+        u32::try_from(self.threads().saturating_add(others).saturating_add(1)).unwrap_or(u32::MAX)
+    }
+
+    /// How many requests wait for each other on the network's threads: so few that a
+    /// probe behind them is answered in milliseconds.
+    fn here(self) -> usize {
+        self.queue.get().min(HERE)
     }
 }
 
@@ -97,6 +112,9 @@ pub struct Workers {
     host: Arc<Host>,
     size: Size,
     queue: Arc<Queue>,
+    /// One permit for each request that may be judged, or wait for it, on a thread of
+    /// the network.
+    here: Semaphore,
     /// One permit for each request that may wait for a thread.
     room: Arc<Semaphore>,
     /// How much of that room batches may fill together.
@@ -129,6 +147,7 @@ impl Workers {
             host,
             size,
             queue: Arc::clone(&queue),
+            here: Semaphore::new(size.here()),
             room: Arc::new(Semaphore::new(size.queue.get())),
             batches: Semaphore::new(size.queue.get().div_ceil(8)),
             places: Arc::new(Semaphore::new(size.places.get())),
@@ -150,9 +169,13 @@ impl Workers {
         self.size.places.get()
     }
 
-    /// How many threads are at a job.
+    /// How many evaluations are being made.
     pub fn busy(&self) -> usize {
-        self.size.threads().saturating_sub(self.queue.idle())
+        let here = self.size.here().saturating_sub(self.here.available_permits());
+        self.size
+            .threads()
+            .saturating_sub(self.queue.idle())
+            .saturating_add(here)
     }
 
     /// How many evaluations were not begun because the client had gone.
@@ -190,6 +213,13 @@ impl Workers {
         if !self.host.is_prepared(&request.policy_pack) {
             self.prepare(request.policy_pack.clone(), patience).await?;
         }
+        match self.briefly(&request, patience).await {
+            Some(Begun::Decided(judged)) => return Ok(judged.answered().await?),
+            Some(Begun::Open(open)) => {
+                return Ok(self.ask(open, request).await?.answered().await?);
+            }
+            None => {}
+        }
         let batch = self.part_of_batch(patience).await?;
         let room = self.room(patience).await?;
         let host = Arc::clone(&self.host);
@@ -207,6 +237,27 @@ impl Workers {
                 Ok(self.in_turn(open, request).await?.answered().await?)
             }
         }
+    }
+
+    /// Judges on this thread as far as that takes no longer than a moment, which may be
+    /// not at all. A batch, which is a thousand moments, is not judged so; nor is what is
+    /// recorded before it is answered: nobody knows how long a disk takes.
+    async fn briefly(&self, request: &Request, patience: Patience) -> Option<Begun> {
+        if patience == Patience::Batch || self.host.evidence().is_some() {
+            return None;
+        }
+        let _here = self.here.try_acquire().ok()?;
+        let waiting = Waiting(&self.abandoned);
+        // Whoever polls the connection sees meanwhile whether the client has gone.
+        tokio::task::yield_now().await;
+        std::mem::forget(waiting);
+        Some(match self.host.begin_briefly(request)? {
+            Begun::Open(open) => match open.turn().run_briefly(request) {
+                Some(attempt) => Begun::Decided(open.conclude(request, attempt)),
+                None => Begun::Open(open),
+            },
+            decided @ Begun::Decided(_) => decided,
+        })
     }
 
     /// A part of a batch waits until the batches leave it some of the room.
@@ -246,6 +297,19 @@ impl Workers {
         let host = Arc::clone(&self.host);
         let prepared = tokio::task::spawn_blocking(move || host.prepare(&pack)).await;
         Ok(prepared.map_err(|_| Refused::Lost)??)
+    }
+
+    /// Asks the fast path: at once if there is a place, or when its turn comes.
+    async fn ask(&self, open: OpenEvaluation, request: Request) -> Result<Judged, Refused> {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return self.in_turn(open, request).await;
+        };
+        let asked = self.run(Lane::Turns, move || {
+            let attempt = open.turn().run(&request);
+            drop(place);
+            open.conclude(&request, attempt).hand_over()
+        });
+        asked.await.ok_or(Refused::Lost)
     }
 
     /// Asks the fast path when its turn comes, until its deadline.
@@ -308,6 +372,15 @@ impl Workers {
     }
 }
 
+/// Counts what is given up before it has begun.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Workers {
     fn drop(&mut self) {
         self.queue.close();
@@ -356,6 +429,7 @@ mod tests {
     use crate::clock::{RandomIds, SystemClock};
     use crate::config::{Config, Setting};
     use crate::host::Surroundings;
+    use crate::model::DEFAULT_POLICY_PACK;
     use crate::sandbox::Allocation;
 
     fn workers() -> Workers {
@@ -419,6 +493,21 @@ mod tests {
         drop(busy);
         drop(entered);
         assert_eq!(runtime.block_on(last), Some(2), "two before it, not three");
+    }
+
+    #[test]
+    fn who_goes_before_its_turn_on_this_thread_is_not_judged() {
+        let workers = workers();
+        let request = Request {
+            policy_pack: DEFAULT_POLICY_PACK.to_owned(),
+            ..Request::default()
+        };
+        workers.host.prepare(&request.policy_pack).unwrap();
+        let mut gone = Box::pin(workers.evaluate(request, Patience::None));
+        poll_once(gone.as_mut());
+        assert_eq!(workers.abandoned(), 0);
+        drop(gone);
+        assert_eq!(workers.abandoned(), 1);
     }
 
     #[test]
