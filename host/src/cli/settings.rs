@@ -112,6 +112,7 @@ fn flag(setting: Setting) -> Arg {
                 | Setting::PolicyPath
                 | Setting::RegistryPath
                 | Setting::PolicyDir
+                | Setting::TrustPolicy
                 | Setting::TimeoutSeconds
                 | Setting::EvidenceDir
                 | Setting::Addr

@@ -103,7 +103,7 @@ checks! {
     EVIDENCE_STORE "evidence_store"
         "never in this release, which writes no evidence log";
     MODULE_TRUST "module_trust"
-        "the mode is `disabled`; in this release never else, because no module's signature is verified";
+        "the mode is `disabled`, or a trust policy is set and takes everything that is loaded";
     GO_BACKEND_PILOT "go_backend_pilot"
         "the readiness report is `ready` or `disabled`";
     GO_BACKEND_DEPLOYMENT_PATHS "go_backend_deployment_paths"
