@@ -1,6 +1,7 @@
 //! The trust policy's file.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use super::Shop;
 use integration_tests::cavra;
@@ -86,6 +87,25 @@ bound = [\"channels\"]
         &it.text("none.toml"),
     ]);
     assert_eq!(missing.code, Some(3), "{missing:?}");
+}
+
+#[test]
+fn a_policy_that_anybody_can_write_is_not_used() {
+    let it = Shop::new();
+    for file in ["trust.toml", "keys/publisher.pub.pem"] {
+        let mode = |mode| fs::set_permissions(it.path(file), PermissionsExt::from_mode(mode)).unwrap();
+        mode(0o666);
+        let started = it.cavra(&[
+            "evaluate",
+            "read_file",
+            "x",
+            "--trust-policy",
+            &it.text("trust.toml"),
+        ]);
+        assert_eq!(started.code, Some(3), "{started:?}");
+        assert!(started.stderr.contains("chmod o-w"), "{}", started.stderr);
+        mode(0o644);
+    }
 }
 
 #[test]

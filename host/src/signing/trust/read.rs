@@ -20,6 +20,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -140,8 +141,16 @@ impl TrustPolicy {
 
 fn read_text(path: &Path, most: u64) -> Result<String, String> {
     let told = |e: std::io::Error| format!("`{}` cannot be read: {e}", path.display());
-    if !std::fs::metadata(path).map_err(told)?.is_file() {
+    let metadata = std::fs::metadata(path).map_err(told)?;
+    if !metadata.is_file() {
         return Err(format!("`{}` is no regular file", path.display()));
+    }
+    // Who can write it decides what is run here.
+    if metadata.mode() & 0o002 != 0 {
+        return Err(format!(
+            "`{}` can be written by anybody; run `chmod o-w` on it",
+            path.display()
+        ));
     }
     let mut text = String::new();
     let file = File::open(path).map_err(told)?;
