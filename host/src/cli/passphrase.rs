@@ -1,7 +1,7 @@
 //! Passphrases of private keys: from a file, a variable, or whoever sits at the terminal.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -81,11 +81,15 @@ fn first_line(path: &Path) -> Result<Passphrase, String> {
 
 /// Asks at the terminal, without showing what is typed.
 fn ask(prompt: &str) -> Result<Passphrase, KeyError> {
-    let none = |_| {
+    let none = |_: std::io::Error| {
         KeyError::NoPassphrase(format!(
             "the key is encrypted and there is no terminal to ask at; set {VARIABLE} or --passphrase-file"
         ))
     };
+    // A script that has no passphrase is told so, and not kept waiting for somebody.
+    if !std::io::stdin().is_terminal() {
+        return Err(none(std::io::ErrorKind::NotFound.into()));
+    }
     let mut terminal = File::options()
         .read(true)
         .write(true)
