@@ -38,6 +38,7 @@ serve: build
 test: build
 	@scripts/valgrind.sh
 	@scripts/postgres.sh
+	@scripts/signing-tools.sh
 	cargo test --locked --release $(NATIVE)
 
 # The property tests at length: millions of generated cases (CASES=…); and a service that

@@ -96,6 +96,8 @@ settings! {
         "The authoritative evaluator: a component, or `builtin:reference`.";
     PolicyDir "CAVRA_POLICY_DIR" "policy-dir" "DIR" ""
         "A directory of `<pack id>/policy.yaml`, which adds to the built-in packs and overrides them.";
+    TrustPolicy "CAVRA_TRUST_POLICY" "trust-policy" "FILE" ""
+        "The trust policy, TOML: whose signatures are taken, for what. With it nothing is used that is not signed, the built-in modules included; without it no signature is asked for.";
     EvaluateFuel "CAVRA_EVALUATE_FUEL" "evaluate-fuel" "FUEL" "50000000"
         "Fuel for one evaluation of the fast path, about one a WebAssembly instruction. The reference has as much, and never less than 10,000,000,000.";
     LoadFuel "CAVRA_LOAD_FUEL" "load-fuel" "FUEL" "5000000000"
@@ -107,7 +109,7 @@ settings! {
     CacheKey "CAVRA_CACHE_KEY" "cache-key" "FILE" "auto"
         "The key that what is in the cache is authenticated with, made when it is missing: a file, or `auto` (in the user's state directory).";
     StateDir "CAVRA_STATE_DIR" "state-dir" "DIR" "auto"
-        "Where a rollback is kept over restarts: a directory that nobody else can write to, or `auto` (in the user's state directory).";
+        "Where a rollback is kept over restarts, and which revisions of signed files were used: a directory that nobody else can write to, or `auto` (in the user's state directory).";
     EvidenceDir "CAVRA_EVIDENCE_DIR" "evidence-dir" "DIR" ""
         "Where every evaluation is recorded; without it, nowhere. Processes may share it.";
     EvidenceKey "CAVRA_EVIDENCE_KEY" "evidence-key" "FILE" "auto"
@@ -272,6 +274,8 @@ pub struct Config {
     pub reference_module: String,
     /// The policy directory.
     pub policy_dir: Option<PathBuf>,
+    /// The trust policy; none: no signature is asked for.
+    pub trust_policy: Option<PathBuf>,
     /// The limits of the fast path's sandbox; its wall clock is the pilot's timeout.
     pub limits: Limits,
     /// Where compiled code is kept: a directory, `auto` or `off`.
@@ -428,6 +432,7 @@ impl Config {
             registry_path: read.text(Setting::RegistryPath),
             reference_module: read.text(Setting::ReferenceModule),
             policy_dir: read.path(Setting::PolicyDir),
+            trust_policy: read.path(Setting::TrustPolicy),
             limits: Limits {
                 evaluate_fuel: read.count(Setting::EvaluateFuel),
                 load_fuel: read.count(Setting::LoadFuel),

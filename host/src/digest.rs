@@ -2,9 +2,14 @@
 
 use sha2::{Digest, Sha256};
 
+/// The SHA-256 of `bytes`.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// The SHA-256 of `bytes` as 64 hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    digits(&Sha256::digest(bytes))
+    digits(&sha256(bytes))
 }
 
 /// The hex digits of `bytes`.

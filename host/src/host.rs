@@ -5,11 +5,13 @@ mod files;
 mod governance;
 mod operate;
 mod probe;
+mod trust;
 mod turn;
 mod watch;
 
 pub use evidence::Judged;
 pub use probe::{Probe, ProbeError};
+pub use trust::world_of;
 pub use turn::{Begun, OpenEvaluation, Turn};
 pub use watch::{WatchError, Watcher};
 
@@ -35,6 +37,7 @@ use crate::pilot::Evaluation;
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicyError, PolicySource, TrustRegistry};
 use crate::rollback::RollbackSwitch;
 use crate::sandbox::{Allocation, EngineError, Loader, MAX_MODULE_BYTES, Module, is_wasm};
+use crate::signing::trust::{Guard, GuardError, Slot};
 
 /// The registry that vouches for nobody: what the reference has where the one that is
 /// set cannot be read.
@@ -54,6 +57,9 @@ pub enum HostError {
     /// The evidence log cannot be opened.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// The trust policy is unusable.
+    #[error(transparent)]
+    Trust(#[from] GuardError),
     /// What was decided is not answered, because it could not be recorded.
     #[error(transparent)]
     Unrecorded(#[from] Unrecorded),
@@ -127,6 +133,8 @@ struct Base {
 struct State {
     base: Arc<Base>,
     config: Config,
+    /// Whose word is taken for what is loaded; none: nobody's is asked for.
+    trust: Option<Arc<Guard>>,
     catalog: Catalog,
     registry: Option<Result<Arc<TrustRegistry>, Fault>>,
     source: OnceLock<Result<PolicySource, Fault>>,
@@ -273,22 +281,25 @@ impl Host {
 
 impl State {
     fn new(base: Arc<Base>, config: Config) -> Result<Self, HostError> {
-        let code = Files::of_code(&config);
+        let code = Files::of_code(&config, base.rollback.state_dir());
+        let trust = trust::open(&base, &config)?;
         let catalog = match &config.policy_dir {
             Some(dir) => Catalog::open(dir)?,
             None => Catalog::builtin(),
         };
         let catalog = catalog.keeping(base.loader.cache().cloned());
+        let catalog = catalog.guarded(trust.clone());
         let registry = Some(config.registry_path.as_str())
             .filter(|path| !path.is_empty())
             .map(|path| {
-                TrustRegistry::read(Path::new(path))
+                TrustRegistry::read_guarded(Path::new(path), trust.as_deref())
                     .map(Arc::new)
                     .map_err(|e| Fault::MissingPolicy(e.to_string()))
             });
         Ok(Self {
             base,
             config,
+            trust,
             catalog,
             registry,
             source: OnceLock::new(),
@@ -343,9 +354,12 @@ impl State {
 
     fn reference(&self) -> Result<&Module, Fault> {
         let module = self.reference.get_or_init(|| {
-            let bytes = module_bytes(&self.config.reference_module)?;
-            let limits = self.config.reference_limits();
-            Ok(self.base.loader.module(limits, bytes)?)
+            let setting = &self.config.reference_module;
+            let bytes = module_bytes(setting)?;
+            self.admit_module(Slot::Reference, setting, &bytes)?;
+            let module = self.base.loader.module(self.config.reference_limits(), bytes)?;
+            self.hold_to_statement(Slot::Reference, &module)?;
+            Ok(module)
         });
         module.as_ref().map_err(Clone::clone)
     }
@@ -359,12 +373,15 @@ impl State {
                 ));
             }
             let bytes = module_bytes(setting)?;
+            self.admit_module(Slot::Runtime, setting, &bytes)?;
             if is_wasm(&bytes) {
                 let module = self.base.loader.module(self.config.limits, bytes)?;
+                self.hold_to_statement(Slot::Runtime, &module)?;
                 return Ok(Runtime::Component(module));
             }
             let path = PathBuf::from(setting);
             let sha256 = NativeRuntime::inspect(&path)?;
+            self.hold_to_bytes(&bytes, &sha256)?;
             Ok(Runtime::Native { path, sha256 })
         });
         runtime.as_ref().map_err(Clone::clone)
@@ -378,7 +395,8 @@ impl State {
                     "no policy is configured; set --policy-path".to_owned(),
                 ));
             }
-            PolicySource::open(setting, &self.catalog).map_err(|e| Fault::MissingPolicy(e.to_string()))
+            PolicySource::open_guarded(setting, &self.catalog, self.trust.as_ref())
+                .map_err(|e| Fault::MissingPolicy(e.to_string()))
         });
         source.as_ref().map_err(Clone::clone)
     }
@@ -403,17 +421,26 @@ impl State {
                 let policy = Arc::new(policy);
                 Box::new(self.base.loader.evaluator(module, &policy, registry.as_ref()))
             }
-            Runtime::Native { path, .. } => Box::new(NativeRuntime::open(
-                path,
-                &self.base.supervisor,
-                policy.json(),
-                &hex(policy.digest()),
-                registry.as_deref().map(TrustRegistry::json),
-                NativeLimits {
-                    deadline: self.config.limits.wall_clock,
-                    ..NativeLimits::default()
-                },
-            )?),
+            Runtime::Native { path, sha256 } => {
+                let native = NativeRuntime::open(
+                    path,
+                    &self.base.supervisor,
+                    policy.json(),
+                    &hex(policy.digest()),
+                    registry.as_deref().map(TrustRegistry::json),
+                    NativeLimits {
+                        deadline: self.config.limits.wall_clock,
+                        ..NativeLimits::default()
+                    },
+                )?;
+                if self.trust.is_some() && native.sha256() != sha256 {
+                    return Err(Fault::MissingRuntime(format!(
+                        "`{}` has changed since it was verified; load it again",
+                        path.display()
+                    )));
+                }
+                Box::new(native)
+            }
         })
     }
 
@@ -441,6 +468,7 @@ impl State {
             }),
             reference: self.probe(),
             engine_fingerprint: self.base.loader.engine().fingerprint().to_string(),
+            signatures: self.trust.as_ref().map(|trust| trust.outcomes()),
         };
         ReadinessReport::new(&self.effective(), &subject)
     }

@@ -30,4 +30,5 @@ pub mod replay;
 pub mod rollback;
 pub mod sandbox;
 pub mod shrink;
+pub mod signing;
 pub mod telemetry;

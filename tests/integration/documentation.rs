@@ -4,6 +4,8 @@ use cavra::api::ProblemKind;
 use cavra::cli::Exit;
 use cavra::config::Setting;
 use cavra::fault::FallbackCode;
+use cavra::signing::RefusalCode;
+use cavra::signing::trust::Role;
 use integration_tests::{cavra, root};
 
 fn read(name: &str) -> String {
@@ -74,6 +76,54 @@ fn every_kind_of_problem_is_documented_in_the_words_of_the_code() {
         .take_while(|line| line.starts_with('|'))
         .collect();
     assert_eq!(table, rows);
+}
+
+/// The rows of the table under this header.
+fn rows_under<'a>(page: &'a str, header: &str) -> Vec<&'a str> {
+    let rest = page
+        .split(header)
+        .nth(1)
+        .unwrap_or_else(|| panic!("no table {header}"));
+    rest.lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .collect()
+}
+
+#[test]
+fn every_reason_for_a_refusal_is_documented_in_the_words_of_the_code() {
+    let page = read("docs/signing.md");
+    let rows: Vec<String> = RefusalCode::TABLE
+        .iter()
+        .map(|(_, word, meaning)| format!("| `{word}` | {meaning} |"))
+        .collect();
+    assert_eq!(rows_under(&page, "| code | when |"), rows);
+    for (code, word, _) in RefusalCode::TABLE {
+        assert_eq!(serde_json::to_value(code).unwrap(), *word);
+        assert_eq!(code.as_str(), *word);
+    }
+    let roles: Vec<String> = Role::TABLE
+        .iter()
+        .map(|(_, word, meaning)| format!("| `{word}` | {meaning} |"))
+        .collect();
+    assert_eq!(rows_under(&page, "| role | signs |"), roles);
+}
+
+#[test]
+fn the_threat_model_names_tests_that_there_are() {
+    let page = read("docs/threat-model.md");
+    let rows = rows_under(&page, "| …this | can | cannot | shown by |");
+    assert!(rows.len() >= 20, "{}", rows.len());
+    for row in rows {
+        let test = row.rsplit('`').nth(1).unwrap();
+        let (module, name) = test.rsplit_once("::").unwrap();
+        let file = format!("tests/integration/{}.rs", module.replace("::", "/"));
+        let source = read(&file);
+        assert!(
+            source.contains(&format!("#[test]\nfn {name}()")),
+            "{row}: {file} has no such test"
+        );
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod reload;
 mod replay;
 mod service;
 mod settings;
+mod signing;
 mod stream;
 mod watching;
 

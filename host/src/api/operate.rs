@@ -34,6 +34,7 @@ impl ReloadError {
             Self::Tokens(_) => "the token file",
             Self::Tls(_) => "the certificate or its key",
             Self::Host(HostError::Unusable { part, .. }) => part,
+            Self::Host(HostError::Trust(_)) => "the trust policy",
             Self::Host(HostError::Policy(_)) => "the policy directory or a pack",
             Self::Host(_) => "the settings",
         }

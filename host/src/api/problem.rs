@@ -193,6 +193,7 @@ impl From<&HostError> for Problem {
             HostError::Engine(_)
             | HostError::Restart { .. }
             | HostError::Unusable { .. }
+            | HostError::Trust(_)
             | HostError::Evidence(_) => Self::of(ProblemKind::Internal),
         }
     }

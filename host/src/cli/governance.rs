@@ -7,11 +7,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::settings::SettingsArgs;
+use super::signing::{SignArgs, VerifyArgs};
 use super::{Exit, Failure, open_reporting_host, output};
 use crate::config::{Config, Setting};
 use crate::gates::document::schema;
 use crate::gates::{DocumentFaults, DocumentKind, ReportKind, Reports, Scaffold};
 use crate::pilot::Mode;
+use crate::signing::ArtifactKind;
 
 /// The folder of the four deployment documents in a set-up.
 const PACKAGE: &str = "package";
@@ -31,6 +33,10 @@ Example:
     Check(Box<CheckArgs>),
     /// Print the JSON Schema (2020-12) of a document
     Schema(SchemaArgs),
+    /// Sign a document
+    Sign(Box<SignArgs>),
+    /// Verify a document's signature with keys, or by the trust policy
+    Verify(Box<VerifyArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +77,8 @@ impl GovernanceCommand {
         match self {
             Self::Scaffold(args) => scaffold(*args),
             Self::Check(args) => check(*args),
+            Self::Sign(args) => args.run(ArtifactKind::Document),
+            Self::Verify(args) => args.run(ArtifactKind::Document, None),
             Self::Schema(args) => {
                 let kind: DocumentKind = args.name.parse().map_err(|e| told(&e))?;
                 output::json(&schema(kind))?;

@@ -11,6 +11,7 @@ mod material;
 mod module;
 mod output;
 mod parity;
+mod passphrase;
 mod policy;
 mod recording;
 mod replay;
@@ -18,9 +19,11 @@ mod rollback;
 mod runtime;
 mod serve;
 mod settings;
+mod signing;
 mod stream;
 mod token;
 mod tour;
+mod trust;
 
 pub use exit::Exit;
 
@@ -87,9 +90,12 @@ enum Command {
     /// Policy packs: list, compile, validate, test, explain
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
-    /// Policy modules: look at a component before it is used
+    /// Policy modules: look at a component before it is used, sign and verify it
     #[command(subcommand)]
     Module(module::ModuleCommand),
+    /// The trust policy: whose signatures are taken, and which revisions were used
+    #[command(subcommand)]
+    Trust(trust::TrustCommand),
     /// Make recorded decisions again and compare them to the byte
     Replay(Box<replay::ReplayArgs>),
     /// Disagreements of the two evaluators: shrink one to a test case
@@ -142,6 +148,7 @@ impl From<HostError> for Failure {
     fn from(error: HostError) -> Self {
         match error {
             HostError::Policy(error) => error.into(),
+            HostError::Trust(error) => Self::Input(error.to_string()),
             other => Self::Host(other),
         }
     }
@@ -214,6 +221,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Evidence(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Module(command) => command.run(),
+        Command::Trust(command) => command.run(),
         Command::Replay(args) => args.run(),
         Command::Parity(command) => command.run(),
         Command::Serve(args) => args.run(),

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::settings::SettingsArgs;
+use super::signing::{AttachArgs, KeygenArgs, SignArgs, VerifyArgs};
 use super::{Exit, Failure, output};
 use crate::backend::Stages;
 use crate::builtin;
@@ -15,6 +16,8 @@ use crate::host::read_module;
 use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicySource};
 use crate::sandbox::{Allocation, Description, EVALUATOR, Evaluator, Limits, Loader, Module, Preparation};
+use crate::signing::trust::BackendRole;
+use crate::signing::{ArtifactKind, SealView, Seals};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModuleCommand {
@@ -26,6 +29,35 @@ Example:
   cavra module bench builtin:fastpath --policy-pack cavra-pci-dss --evaluations 10000
   cavra module bench builtin:fastpath --policy-path compiled.json")]
     Bench(BenchArgs),
+    /// Make a key that signs: modules, policies, registries or governance documents
+    #[command(after_help = "\
+Example:
+  cavra module keygen --out platform.pem
+  cavra module sign fast.wasm --key platform.pem --name acme-fastpath --version 1.4.0 --revision 14
+  cavra module verify fast.wasm --key platform.pub.pem")]
+    Keygen(KeygenArgs),
+    /// Sign a module: the bytes, or a statement of its name and revision
+    Sign(Box<SignArgs>),
+    /// Verify a module's signature with keys, or by the trust policy
+    Verify(Box<ModuleVerifyArgs>),
+    /// Put a signature that was made elsewhere, such as with OpenSSL, beside its file as a bundle
+    AttachSignature(AttachArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ModuleVerifyArgs {
+    /// What it is to be used as: reference or fastpath; without it, that is not asked
+    #[arg(long = "as", value_name = "BACKEND", value_parser = backend)]
+    backend: Option<BackendRole>,
+    #[command(flatten)]
+    verify: VerifyArgs,
+}
+
+fn backend(word: &str) -> Result<BackendRole, String> {
+    let found = [BackendRole::Reference, BackendRole::FastPath]
+        .into_iter()
+        .find(|backend| backend.as_str() == word);
+    found.ok_or_else(|| "it must be reference or fastpath".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +98,8 @@ struct Inspection<'a> {
     imports: &'a [String],
     description: &'a Description,
     engine_fingerprint: &'a str,
+    /// What the signatures beside the file say; nobody has verified it.
+    signatures: Vec<SealView>,
     /// What becomes of a policy: it is baked, loaded each time, or refused.
     policy: Fate,
 }
@@ -103,6 +137,10 @@ impl ModuleCommand {
         match self {
             Self::Inspect(args) => inspect(&args),
             Self::Bench(args) => bench(args),
+            Self::Keygen(args) => args.run(),
+            Self::Sign(args) => args.run(ArtifactKind::Module),
+            Self::Verify(args) => args.verify.run(ArtifactKind::Module, args.backend),
+            Self::AttachSignature(args) => args.run(),
         }
     }
 }
@@ -111,6 +149,7 @@ impl ModuleCommand {
 struct Subject {
     module: Module,
     bytes: usize,
+    signatures: Vec<SealView>,
     /// The pack that it judges by.
     pack: PackId,
     /// The module with that pack.
@@ -137,6 +176,10 @@ fn open(name: &str, pack: Option<&str>, config: &Config, limits: Limits) -> Resu
         None => read_module(Path::new(name)).map_err(told)?,
     };
     let length = bytes.len();
+    let signatures = match builtin::module(name) {
+        Some(_) => Vec::new(),
+        None => Seals::beside(Path::new(name)).views(&bytes),
+    };
     // Room enough for either backend, as a host has.
     let loader = Loader::new(Allocation::Pooled(1), limits.for_reference(), None);
     let loader = loader.map_err(|e| Failure::Internal(e.to_string()))?;
@@ -144,6 +187,7 @@ fn open(name: &str, pack: Option<&str>, config: &Config, limits: Limits) -> Resu
     let policy = Arc::new(policy(pack, &config.policy_path)?);
     Ok(Subject {
         bytes: length,
+        signatures,
         pack: policy.pack_id().clone(),
         evaluator: loader.evaluator(&module, &policy, None),
         module,
@@ -155,6 +199,7 @@ fn inspect(args: &InspectArgs) -> Result<Exit, Failure> {
     let Subject {
         module,
         bytes,
+        signatures,
         evaluator,
         ..
     } = open(&args.module, None, &config, config.limits)?;
@@ -166,6 +211,7 @@ fn inspect(args: &InspectArgs) -> Result<Exit, Failure> {
         imports: module.imports(),
         description: module.description(),
         engine_fingerprint: module.engine().fingerprint(),
+        signatures,
         policy: Fate::of(&evaluator),
     };
     if args.json {
@@ -195,7 +241,46 @@ fn show(it: &Inspection<'_>) -> Result<(), Failure> {
     table.add_row(vec!["sha256", it.sha256]);
     table.add_row(vec!["engine", it.engine_fingerprint]);
     table.add_row(vec!["policy", &it.policy.told()]);
+    table.add_row(vec!["signatures", &signatures(&it.signatures)]);
     output::text(&table.to_string())
+}
+
+/// What signatures say, one a line.
+fn signatures(views: &[SealView]) -> String {
+    if views.is_empty() {
+        return "none beside the file".to_owned();
+    }
+    let lines = views.iter().map(|it| {
+        let name = it
+            .name
+            .as_deref()
+            .map(|name| format!(", as `{}`", output::short(name, 80)));
+        let version = it
+            .version
+            .as_deref()
+            .map(|it| format!(" {}", output::short(it, 40)));
+        let revision = it.revision.map(|revision| format!(", revision {revision}"));
+        let problem = it
+            .problem
+            .as_deref()
+            .map(|it| format!(": {}", output::short(it, 200)));
+        format!(
+            "{} of the key {}{}{}{}{}",
+            it.form,
+            if it.key.is_empty() {
+                "(none named)"
+            } else {
+                it.key.as_str()
+            },
+            name.unwrap_or_default(),
+            version.unwrap_or_default(),
+            revision.unwrap_or_default(),
+            problem.unwrap_or_default()
+        )
+    });
+    let mut lines: Vec<String> = lines.collect();
+    lines.push("unverified; `cavra module verify` says whose they are".to_owned());
+    lines.join("\n")
 }
 
 fn bench(args: BenchArgs) -> Result<Exit, Failure> {

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::settings::PolicyDirArgs;
+use super::signing::{SignArgs, VerifyArgs};
 use super::{Exit, Failure, output};
 use crate::examine::{Examiner, PackResult};
 use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::policy::{Catalog, Origin, Overlay, PackId, ValidationReport, validate};
+use crate::signing::ArtifactKind;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
@@ -27,6 +29,36 @@ pub(super) enum PolicyCommand {
     /// Say what a pack decides about an action, and which rule and pattern decided
     #[command(after_help = "Example:\n  cavra policy explain execute_command \"git push origin main\"")]
     Explain(ExplainArgs),
+    /// Sign a compiled policy, a pack's policy.yaml or, with --registry, a trust registry
+    Sign(Box<PolicySignArgs>),
+    /// Verify the signature of one with keys, or by the trust policy
+    Verify(Box<PolicyVerifyArgs>),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PolicySignArgs {
+    /// The file is a trust registry of MCP servers
+    #[arg(long)]
+    registry: bool,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PolicyVerifyArgs {
+    /// The file is a trust registry of MCP servers
+    #[arg(long)]
+    registry: bool,
+    #[command(flatten)]
+    verify: VerifyArgs,
+}
+
+fn artifact(registry: bool) -> ArtifactKind {
+    if registry {
+        ArtifactKind::Registry
+    } else {
+        ArtifactKind::Policy
+    }
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +132,8 @@ impl PolicyCommand {
             Self::Validate(args) => validate_path(&args),
             Self::Test(args) => test(&args),
             Self::Explain(args) => explain(args),
+            Self::Sign(args) => args.sign.run(artifact(args.registry)),
+            Self::Verify(args) => args.verify.run(artifact(args.registry), None),
         }
     }
 }

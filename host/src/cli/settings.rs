@@ -113,6 +113,7 @@ fn flag(setting: Setting) -> Arg {
                 | Setting::PolicyPath
                 | Setting::RegistryPath
                 | Setting::PolicyDir
+                | Setting::TrustPolicy
                 | Setting::TimeoutSeconds
                 | Setting::EvidenceDir
                 | Setting::Addr

@@ -101,9 +101,9 @@ checks! {
     API_ACCESS_CONTROL "api_access_control"
         "only this machine can call the service, or callers need tokens; the command line serves nobody and passes";
     EVIDENCE_STORE "evidence_store"
-        "never in this release, which writes no evidence log";
+        "an [evidence log](evidence.md) is configured, can be written, and verifies";
     MODULE_TRUST "module_trust"
-        "the mode is `disabled`; in this release never else, because no module's signature is verified";
+        "the mode is `disabled`, or a trust policy is set and takes everything that is loaded";
     GO_BACKEND_PILOT "go_backend_pilot"
         "the readiness report is `ready` or `disabled`";
     GO_BACKEND_DEPLOYMENT_PATHS "go_backend_deployment_paths"

@@ -214,7 +214,7 @@ impl DeploymentReport {
             ci_runner_targets: targets(Surface::CiRunner),
             workstation_targets: targets(Surface::Workstation),
             channels: clip_all(four.channels.counting().into_iter().flat_map(|it| it.names())),
-            operator_notes: notes(ReportKind::Deployment, status, configured),
+            operator_notes: notes(config, ReportKind::Deployment, status, configured),
             checks,
         }
     }

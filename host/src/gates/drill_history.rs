@@ -7,9 +7,7 @@ use serde::Serialize;
 use super::date::Moment;
 use super::document::drills::{DrillHistory, Drills};
 use super::document::{Fault, Judged, Loaded, SKEW_DAYS, clip, clip_all};
-use super::{
-    Check, ReportKind, ReportStatus, Signature, checks, conclude, notes, requested, rounded, setting,
-};
+use super::{Check, ReportKind, ReportStatus, Vouched, checks, conclude, notes, requested, rounded, setting};
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
 
@@ -51,7 +49,8 @@ pub struct HistorySummary {
     /// Why it is valid or not.
     pub message: String,
     /// Whether anybody vouches for the document.
-    pub signature: Signature,
+    #[serde(flatten)]
+    pub vouched: Vouched,
     /// Everything that is wrong with it.
     pub faults: Vec<Fault>,
 }
@@ -139,7 +138,7 @@ impl DrillHistoryReport {
                 recovery_sla_met: recovery.is_ok() && in_time,
                 ..summary(&history)
             },
-            operator_notes: notes(ReportKind::DrillHistory, status, asked.path_is_set),
+            operator_notes: notes(config, ReportKind::DrillHistory, status, asked.path_is_set),
             checks,
         };
         (report, counting)
@@ -210,7 +209,7 @@ fn summary(history: &Judged<'_, DrillHistory>) -> HistorySummary {
         runbook_ref: latest("runbook_ref"),
         evidence_refs: clip_all(refs.into_iter().flat_map(|refs| &refs.0)),
         message: history.message(),
-        signature: history.signature(),
+        vouched: history.vouched(),
         faults: history.faults().to_vec(),
         ..HistorySummary::default()
     }

@@ -9,9 +9,7 @@ use super::date::Moment;
 use super::document::drills::DrillSchedule;
 use super::document::{Fault, Judged, Loaded, clip_all};
 use super::drill_history::HistorySummary;
-use super::{
-    Check, ReportKind, ReportStatus, Signature, checks, conclude, notes, requested, rounded, setting,
-};
+use super::{Check, ReportKind, ReportStatus, Vouched, checks, conclude, notes, requested, rounded, setting};
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
 
@@ -59,7 +57,8 @@ pub struct ScheduleSummary {
     /// Why it is valid or not.
     pub message: String,
     /// Whether anybody vouches for the document.
-    pub signature: Signature,
+    #[serde(flatten)]
+    pub vouched: Vouched,
     /// Everything that is wrong with it.
     pub faults: Vec<Fault>,
 }
@@ -168,11 +167,11 @@ impl DrillScheduleReport {
                 owner_calendars: routing("owner_calendars").unwrap_or_default(),
                 runbook_ref: schedule.text("runbook_ref"),
                 message: schedule.message(),
-                signature: schedule.signature(),
+                vouched: schedule.vouched(),
                 faults: schedule.faults().to_vec(),
             },
             history,
-            operator_notes: notes(ReportKind::DrillSchedule, status, asked.path_is_set),
+            operator_notes: notes(config, ReportKind::DrillSchedule, status, asked.path_is_set),
             checks,
         }
     }

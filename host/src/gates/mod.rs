@@ -38,6 +38,7 @@ use serde::Serialize;
 
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
+use crate::signing::RefusalCode;
 
 /// Whether a check passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -115,17 +116,29 @@ impl ReportStatus {
 }
 
 /// Whether anybody vouches for a document.
-///
-/// Signatures are not verified yet: a document is judged on its content, and the
-/// reports say so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Signature {
     /// There is no document.
     #[default]
     None,
-    /// Nobody does that this host knows of.
+    /// Nobody does, or no trust policy says whose word is taken: it is judged on its content.
     Unsigned,
+    /// Keys do that may.
+    Verified,
+    /// The trust policy does not take it.
+    Refused,
+}
+
+/// Who vouches for a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Vouched {
+    /// none, unsigned, verified or refused.
+    pub signature: Signature,
+    /// The ids of the keys that signed it, as the trust policy calls them.
+    pub signed_by: Vec<String>,
+    /// Why the trust policy does not take it.
+    pub signature_refusal: Option<RefusalCode>,
 }
 
 /// Whether anybody asks for a report.
@@ -173,7 +186,7 @@ fn conclude(asked: &Requested, checks: &[Check]) -> ReportStatus {
 }
 
 /// What to do next about a report.
-fn notes(kind: ReportKind, status: ReportStatus, documents_are_set: bool) -> Vec<String> {
+fn notes(config: &Config, kind: ReportKind, status: ReportStatus, documents_are_set: bool) -> Vec<String> {
     let gate = match kind {
         ReportKind::Readiness | ReportKind::Deployment => "",
         _ => " Until it is ready, promoted mode keeps the reference's decision.",
@@ -189,10 +202,12 @@ fn notes(kind: ReportKind, status: ReportStatus, documents_are_set: bool) -> Vec
             format!("Mend what the checks name; `cavra governance check` lists every fault.{gate}")
         }
     };
-    let unsigned = "Signatures are not verified in this release: documents are judged on their content.";
     let mut notes = vec![next];
-    if documents_are_set {
-        notes.push(unsigned.to_owned());
+    if documents_are_set && config.trust_policy.is_none() {
+        notes.push(format!(
+            "No trust policy is set: signatures are not verified, and documents are judged on their content; see {}.",
+            Setting::TrustPolicy
+        ));
     }
     notes
 }

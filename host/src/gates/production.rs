@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Check, Report, ReportKind, ReportStatus, Reports, checks};
+use crate::config::Setting;
 use crate::pilot::Mode;
+use crate::signing::trust::SignatureStatus;
 
 /// Who may call the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl ProductionReport {
             Check::new(checks::POLICY_CATALOG, catalog(packs)),
             Check::new(checks::API_ACCESS_CONTROL, access.judged()),
             Check::new(checks::EVIDENCE_STORE, evidence),
-            Check::new(checks::MODULE_TRUST, trust(mode)),
+            Check::new(checks::MODULE_TRUST, trust(mode, reports)),
         ];
         checks.extend(GATES.iter().map(|(id, kind, accepted)| {
             let status = reports.get(*kind).status();
@@ -154,14 +156,30 @@ fn catalog(packs: Result<usize, String>) -> Result<String, String> {
     }
 }
 
-fn trust(mode: Mode) -> Result<&'static str, &'static str> {
+fn trust(mode: Mode, reports: &Reports) -> Result<String, String> {
     if mode == Mode::Disabled {
-        Ok("the mode is disabled, so no module beside the reference is loaded")
-    } else {
-        Err(
-            "this release verifies no signatures of modules; the digests in the readiness report say what is loaded",
-        )
+        return Ok("the mode is disabled, so no module beside the reference is loaded".to_owned());
     }
+    let signatures = match &**reports.get(ReportKind::Readiness) {
+        Report::Readiness(it) => it.signatures.as_ref(),
+        _ => None,
+    };
+    let Some(signatures) = signatures else {
+        return Err(format!(
+            "no trust policy says whose modules are taken; set {}",
+            Setting::TrustPolicy
+        ));
+    };
+    let refused: Vec<String> = signatures
+        .iter()
+        .filter(|it| it.status == SignatureStatus::Refused)
+        .map(|it| format!("{} is {}", it.what, it.message))
+        .collect();
+    if !refused.is_empty() {
+        return Err(refused.join("; "));
+    }
+    let told = signatures.iter().map(|it| format!("{}: {}", it.what, it.told()));
+    Ok(told.collect::<Vec<_>>().join("; "))
 }
 
 impl ApiAccess {

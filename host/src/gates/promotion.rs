@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::document::promotion::{Approved, PromotionEvidence, approval_id};
 use super::document::{Fault, Judged, Model, clip, clip_all};
 use super::{
-    Check, DeploymentReport, ReadinessReport, ReportKind, ReportStatus, Signature, checks, conclude, notes,
+    Check, DeploymentReport, ReadinessReport, ReportKind, ReportStatus, Vouched, checks, conclude, notes,
     requested, setting,
 };
 use crate::config::{Config, Setting};
@@ -35,7 +35,8 @@ pub struct EvidenceSummary {
     /// What it says of the deployment.
     pub deployment_status: String,
     /// Whether anybody vouches for the document.
-    pub signature: Signature,
+    #[serde(flatten)]
+    pub vouched: Vouched,
     /// Everything that is wrong with it.
     pub faults: Vec<Fault>,
 }
@@ -122,10 +123,10 @@ impl PromotionReport {
                 evidence_refs: clip_all(told.into_iter().flat_map(|it| it.evidence_refs.given()).flatten()),
                 parity_status,
                 deployment_status,
-                signature: evidence.signature(),
+                vouched: evidence.vouched(),
                 faults: evidence.faults().to_vec(),
             },
-            operator_notes: notes(ReportKind::Promotion, status, asked.path_is_set),
+            operator_notes: notes(config, ReportKind::Promotion, status, asked.path_is_set),
             checks,
         }
     }
@@ -136,6 +137,7 @@ pub(super) fn approval<T: Model>(
     document: &Judged<'_, T>,
     of: impl Fn(&T) -> Approved,
 ) -> Result<String, String> {
+    document.trusted()?;
     document.at(&Approved::POINTERS)?;
     document.exactly_at("/approval")?;
     match document.model().map_or(Approved::No, of) {

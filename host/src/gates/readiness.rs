@@ -8,6 +8,7 @@ use super::{Check, ReportKind, ReportStatus, checks};
 use crate::config::Config;
 use crate::fault::{FallbackCode, Fault};
 use crate::pilot::Mode;
+use crate::signing::trust::Outcome;
 
 use super::checks::{
     GO_BACKEND_OPT_IN as OPT_IN, GO_RUNTIME_BINARY as RUNTIME, GO_RUNTIME_POLICY as POLICY,
@@ -28,6 +29,8 @@ pub struct ReadinessSubject {
     pub reference: Result<String, Fault>,
     /// The engine's fingerprint.
     pub engine_fingerprint: String,
+    /// How the trust policy judged what is loaded; none: there is no trust policy.
+    pub signatures: Option<Vec<Outcome>>,
 }
 
 /// The digests of what is loaded; null where it is not.
@@ -65,6 +68,8 @@ pub struct ReadinessReport {
     pub timeout_seconds: f64,
     /// What is loaded.
     pub digests: Digests,
+    /// How the trust policy judged what is loaded; null: there is no trust policy.
+    pub signatures: Option<Vec<Outcome>>,
     /// The checks, in the order of the contract.
     pub checks: Vec<Check>,
     /// What to do next.
@@ -75,14 +80,25 @@ impl ReadinessReport {
     /// The report about `subject` under `config`.
     pub fn new(config: &Config, subject: &ReadinessSubject) -> Self {
         let said = |fault: &Fault| fault.to_string();
-        let loaded = |what: &'static str| move |digest: &String| format!("{what} sha256:{digest}");
+        let signed = |what: &str| {
+            let outcomes = subject.signatures.iter().flatten();
+            let mut outcomes =
+                outcomes.filter(|it| it.what == what || it.what.split(' ').next() == Some(what));
+            outcomes
+                .next()
+                .map(|it| format!("; {}", it.told()))
+                .unwrap_or_default()
+        };
+        let loaded = |what: &'static str, slot: &'static str| {
+            move |digest: &String| format!("{what} sha256:{digest}{}", signed(slot))
+        };
         let opt_in = match config.mode {
             Mode::Disabled => Err("the mode is disabled; set it to shadow to compare"),
             _ => Ok(format!("the mode is {}", config.mode)),
         };
         let registry = match &subject.registry {
             None => Ok("no registry is configured".to_owned()),
-            Some(Ok(digest)) => Ok(loaded("the registry is")(digest)),
+            Some(Ok(digest)) => Ok(loaded("the registry is", "registry")(digest)),
             Some(Err(fault)) => Err(said(fault)),
         };
         let checks = vec![
@@ -92,12 +108,16 @@ impl ReadinessReport {
                 subject
                     .runtime
                     .as_ref()
-                    .map(loaded("the fast path is"))
+                    .map(loaded("the fast path is", "runtime"))
                     .map_err(said),
             ),
             Check::new(
                 POLICY,
-                subject.policy.as_ref().map(loaded("the policy is")).map_err(said),
+                subject
+                    .policy
+                    .as_ref()
+                    .map(loaded("the policy is", "policy"))
+                    .map_err(said),
             ),
             Check::new(REGISTRY, registry),
             Check::new(
@@ -105,7 +125,7 @@ impl ReadinessReport {
                 subject
                     .reference
                     .as_ref()
-                    .map(loaded("the reference decided a probe; it is"))
+                    .map(loaded("the reference decided a probe; it is", "reference"))
                     .map_err(said),
             ),
             Check::new(
@@ -135,6 +155,7 @@ impl ReadinessReport {
                 reference_sha256: subject.reference.clone().ok(),
                 engine_fingerprint: subject.engine_fingerprint.clone(),
             },
+            signatures: subject.signatures.clone(),
             operator_notes: notes(&checks),
             checks,
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::document::rollback::{RollbackPlan, RollbackRehearsal};
 use super::document::{Fault, Judged, clip, clip_all};
-use super::{Check, ReportKind, ReportStatus, Signature, checks, conclude, notes, requested, setting};
+use super::{Check, ReportKind, ReportStatus, Vouched, checks, conclude, notes, requested, setting};
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
 
@@ -38,7 +38,8 @@ pub struct RehearsalSummary {
     /// Why it is valid or not.
     pub message: String,
     /// Whether anybody vouches for the document.
-    pub signature: Signature,
+    #[serde(flatten)]
+    pub vouched: Vouched,
     /// Everything that is wrong with it.
     pub faults: Vec<Fault>,
 }
@@ -116,10 +117,10 @@ impl RehearsalReport {
                 evidence_refs: clip_all(refs.into_iter().flat_map(|refs| &refs.0)),
                 runbook_ref: rehearsal.text("runbook_ref"),
                 message: rehearsal.message(),
-                signature: rehearsal.signature(),
+                vouched: rehearsal.vouched(),
                 faults: rehearsal.faults().to_vec(),
             },
-            operator_notes: notes(ReportKind::Rehearsal, status, asked.path_is_set),
+            operator_notes: notes(config, ReportKind::Rehearsal, status, asked.path_is_set),
             checks,
         }
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::deployment::DeploymentReport;
-use super::document::{DocumentKind, Documents, Fault, Loaded};
+use super::document::{DocumentKind, Documents, Fault, Loaded, Trusting};
 use super::drill_history::DrillHistoryReport;
 use super::drill_schedule::DrillScheduleReport;
 use super::promotion::PromotionReport;
@@ -131,6 +131,7 @@ impl Reports {
         let loaded = Loaded {
             digests,
             now: now.into(),
+            trust: documents.trust.as_deref().map(|guard| Trusting::new(guard, now)),
         };
         let plan = documents.plan.judge(&loaded);
         let deployment = DeploymentReport::new(config, documents, &loaded);

@@ -10,7 +10,7 @@ use super::document::shape::RollbackControls;
 use super::document::{Fault, Judged, clip, clip_all};
 use super::promotion::approval;
 use super::{
-    Check, ReadinessReport, ReportKind, ReportStatus, Signature, checks, conclude, notes, requested, setting,
+    Check, ReadinessReport, ReportKind, ReportStatus, Vouched, checks, conclude, notes, requested, setting,
 };
 use crate::config::{Config, Setting};
 use crate::pilot::Mode;
@@ -45,7 +45,8 @@ pub struct PlanSummary {
     /// What is missing of the controls.
     pub controls_message: String,
     /// Whether anybody vouches for the document.
-    pub signature: Signature,
+    #[serde(flatten)]
+    pub vouched: Vouched,
     /// Everything that is wrong with it.
     pub faults: Vec<Fault>,
 }
@@ -125,10 +126,10 @@ impl RollbackReport {
                 message: plan.message(),
                 approval_message: approval.unwrap_or_else(|problem| problem),
                 controls_message: controls.err().unwrap_or_default(),
-                signature: plan.signature(),
+                vouched: plan.vouched(),
                 faults: plan.faults().to_vec(),
             },
-            operator_notes: notes(ReportKind::Rollback, status, asked.path_is_set),
+            operator_notes: notes(config, ReportKind::Rollback, status, asked.path_is_set),
             checks,
         }
     }

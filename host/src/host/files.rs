@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use crate::config::{Config, Setting};
 use crate::gates::DocumentKind;
+use crate::signing::trust::{Revisions, TrustPolicy};
+use crate::signing::{bundle_path, more_bundles_path};
 
 /// A file that changed so shortly before it was looked at may change again without
 /// looking different: file systems tell time in steps. It counts as changed at the
@@ -65,8 +67,9 @@ impl PartialEq for Look {
 }
 
 impl Files {
-    /// The files of modules, policies and the registry.
-    pub(super) fn of_code(config: &Config) -> Self {
+    /// The files of modules, policies and the registry, the signatures beside them, and
+    /// what says which signatures are taken.
+    pub(super) fn of_code(config: &Config, state_dir: Option<&Path>) -> Self {
         let mut paths = Vec::new();
         for setting in [
             &config.runtime_path,
@@ -77,14 +80,23 @@ impl Files {
                 paths.push(PathBuf::from(setting));
             }
         }
+        if let Some(trust) = &config.trust_policy {
+            let signed: Vec<PathBuf> = paths.iter().flat_map(|path| bundles(path)).collect();
+            paths.extend(signed);
+            paths.extend(TrustPolicy::files(trust));
+            paths.extend(state_dir.map(Revisions::allowances_file));
+        }
         if !config.policy_path.is_empty() && config.policy_path != "auto" {
             let path = PathBuf::from(&config.policy_path);
             paths.extend(entries(&path));
+            paths.extend(bundles(&path));
             paths.push(path);
         }
         if let Some(dir) = &config.policy_dir {
             for entry in entries(dir) {
-                paths.push(entry.join("policy.yaml"));
+                let pack = entry.join("policy.yaml");
+                paths.extend(bundles(&pack));
+                paths.push(pack);
                 paths.push(entry);
             }
             paths.push(dir.clone());
@@ -95,6 +107,7 @@ impl Files {
     /// The files of the governance documents.
     pub(super) fn of_documents(config: &Config) -> Self {
         let documents = DocumentKind::ALL.into_iter().filter_map(|kind| kind.path(config));
+        let documents = documents.flat_map(|path| bundles(&path).into_iter().chain([path]));
         Self::look(documents.chain(config.documents.get(&Setting::PackageDir).cloned()))
     }
 
@@ -175,6 +188,11 @@ fn parent(path: &Path) -> Option<PathBuf> {
     } else {
         parent.to_owned()
     })
+}
+
+/// Where the signatures of a file lie.
+fn bundles(path: &Path) -> [PathBuf; 2] {
+    [bundle_path(path), more_bundles_path(path)]
 }
 
 /// What is in a directory; nothing if it is none.

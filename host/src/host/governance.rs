@@ -73,7 +73,8 @@ impl Host {
         if state.has_reports() {
             state.make_reports(self.base.clock.now());
         }
-        if state.code == Files::of_code(&state.config) {
+        let code = Files::of_code(&state.config, self.base.rollback.state_dir());
+        if state.code == code && !self.trust_is_over() {
             return Ok(());
         }
         self.replace(state.config.clone())
@@ -91,7 +92,7 @@ impl State {
 
     fn read_documents(&self) -> Arc<(Files, Documents)> {
         let files = Files::of_documents(&self.config);
-        let documents = Arc::new((files, Documents::read(&self.config)));
+        let documents = Arc::new((files, Documents::read(&self.config).guarded(self.trust.clone())));
         self.governance.documents.store(Some(Arc::clone(&documents)));
         documents
     }

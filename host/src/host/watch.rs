@@ -85,8 +85,13 @@ fn watch(host: &Weak<Host>, hints: &Sender<Told>, told: &Receiver<Told>) {
         let Some(host) = host.upgrade() else { return };
         let state = host.state.load_full();
         let known = state.files();
-        let found = (Files::of_code(&state.config), Files::of_documents(&state.config));
-        if found != known && failed.as_ref() != Some(&found) {
+        let state_dir = host.base.rollback.state_dir();
+        let found = (
+            Files::of_code(&state.config, state_dir),
+            Files::of_documents(&state.config),
+        );
+        let changed = found != known || host.trust_is_over();
+        if changed && failed.as_ref() != Some(&found) {
             failed = match host.refresh() {
                 Ok(()) => {
                     tracing::info!("files that the settings name have changed and were read again");

@@ -98,6 +98,7 @@ fn fine() -> ReadinessSubject {
         registry: None,
         reference: digest(),
         engine_fingerprint: "sha256:00".to_owned(),
+        signatures: None,
     }
 }
 

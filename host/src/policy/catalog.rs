@@ -9,11 +9,13 @@ use include_dir::{Dir, include_dir};
 use serde::Serialize;
 
 use super::folder::Folder;
+use super::guard;
 use super::kept::Kept;
 use super::pack::file_digest;
 use super::resolve::resolve;
 use super::{CompiledPolicy, MAX_PACK_BYTES, Overlay, Pack, PackId, PackTests, PolicyError, ResolvedPack};
 use crate::cache::Cache;
+use crate::signing::trust::Guard;
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 
@@ -66,6 +68,8 @@ pub struct PackListing {
 pub struct Catalog {
     folder: Option<Arc<Folder>>,
     kept: Option<Arc<Kept>>,
+    /// Whose word is taken for the packs of the directory; none: nobody's is asked for.
+    trust: Option<Arc<Guard>>,
 }
 
 impl Catalog {
@@ -74,6 +78,7 @@ impl Catalog {
         Self {
             folder: None,
             kept: None,
+            trust: None,
         }
     }
 
@@ -90,6 +95,7 @@ impl Catalog {
         Ok(Self {
             folder: Some(Arc::new(Folder::open(directory, label)?)),
             kept: None,
+            trust: None,
         })
     }
 
@@ -102,6 +108,13 @@ impl Catalog {
             kept: Some(Arc::new(Kept::new(cache))),
             ..self
         }
+    }
+
+    /// The same packs, those of the directory only as far as the trust policy takes them.
+    /// What is built in is taken with the binary.
+    #[must_use]
+    pub fn guarded(self, trust: Option<Arc<Guard>>) -> Self {
+        Self { trust, ..self }
     }
 
     /// Every id, in order.
@@ -225,8 +238,13 @@ impl Catalog {
                 near: self.near(id),
             }),
             (Some(Origin::Directory), Some(folder)) => {
-                let bytes = folder.read(&name, MAX_PACK_BYTES)?;
-                Ok(bytes.map(|bytes| (bytes, folder.label(&name))))
+                let Some(bytes) = folder.read(&name, MAX_PACK_BYTES)? else {
+                    return Ok(None);
+                };
+                if let Some(trust) = self.trust.as_ref().filter(|_| file == PACK_FILE) {
+                    guard::admit(trust, id, &bytes, &folder.seals(&name), &folder.label(&name))?;
+                }
+                Ok(Some((bytes, folder.label(&name))))
             }
             (Some(_), _) => {
                 let file = BUILT_IN.get_file(&name);

@@ -7,6 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::problem::{Advice, Problem, near_ids};
 use super::{PackId, PackIdError};
+use crate::signing::Refusal;
 
 /// Why there is no policy.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,14 @@ pub enum PolicyError {
         file: String,
         /// The most that is read, in bytes.
         limit: usize,
+    },
+    /// The trust policy does not take the file.
+    #[error("{file} is {refusal}")]
+    Refused {
+        /// Which one.
+        file: String,
+        /// Why.
+        refusal: Refusal,
     },
     /// The merged pack makes a larger policy than any evaluator is given.
     #[error(

@@ -8,6 +8,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use super::PolicyError;
+use crate::signing::{MAX_BUNDLE_BYTES, Seals, bundle_names};
 
 /// Reads a regular file that the user named, at most `limit` bytes of it.
 pub(super) fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, PolicyError> {
@@ -70,6 +71,13 @@ impl Folder {
         }
         let opened = self.dir.open(name).map_err(unreadable)?;
         read_bounded(opened, limit, &file).map(Some)
+    }
+
+    /// The signatures beside a file of this folder.
+    pub(super) fn seals(&self, name: &str) -> Seals {
+        let limit = usize::try_from(MAX_BUNDLE_BYTES).unwrap_or(usize::MAX);
+        let [one, more] = bundle_names(name).map(|name| self.read(&name, limit).map_err(|e| e.to_string()));
+        Seals::of(one, more)
     }
 
     /// The names in this folder, in order.

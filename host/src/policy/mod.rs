@@ -16,6 +16,7 @@ mod compiled;
 mod document;
 mod error;
 mod folder;
+mod guard;
 mod id;
 mod kept;
 mod merge;

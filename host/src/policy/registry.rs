@@ -8,9 +8,12 @@ use serde_json::Value;
 use super::canonical::{canonical, sha256};
 use super::document::{Entry, Node};
 use super::folder::read_file;
+use super::guard;
 use super::problem::Problem;
 use super::reader::{Notation, Noted, Path, Reader, all};
 use super::{MAX_REGISTRY_BYTES, PolicyError};
+use crate::signing::Seals;
+use crate::signing::trust::Guard;
 
 const SERVERS: &str = "mcp_servers";
 const TEXTS: [&str; 4] = ["server_id", "name", "trust_tier", "approval_state"];
@@ -35,11 +38,22 @@ impl TrustRegistry {
     /// # Errors
     /// As [`Self::from_json`]; also a path that is no readable regular file.
     pub fn read(path: &FilePath) -> Result<Self, PolicyError> {
+        Self::read_guarded(path, None)
+    }
+
+    /// As [`Self::read`], if the trust policy takes it, where there is one.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and [`PolicyError::Refused`].
+    pub fn read_guarded(path: &FilePath, trust: Option<&Guard>) -> Result<Self, PolicyError> {
         let bytes = read_file(path, MAX_REGISTRY_BYTES)?;
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
+        if let Some(trust) = trust {
+            guard::admit_registry(trust, &bytes, &Seals::beside(path), &name)?;
+        }
         Self::from_json(&bytes, &name)
     }
 

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use super::error::{Fault, Place};
 use super::folder::{Folder, read_file};
+use super::guard;
 use super::problem::Problem;
 use super::{Catalog, CompiledPolicy, MAX_COMPILED_BYTES, PackId, PolicyError};
+use crate::signing::Seals;
+use crate::signing::trust::Guard;
 
 /// The setting that compiles packs when they are asked for.
 const AUTO: &str = "auto";
@@ -28,6 +31,7 @@ pub enum PolicySource {
 #[derive(Clone, Debug)]
 pub struct PolicyDirectory {
     folder: Arc<Folder>,
+    trust: Option<Arc<Guard>>,
 }
 
 impl PolicySource {
@@ -38,20 +42,37 @@ impl PolicySource {
     /// What is not there or cannot be read; for a file also everything that
     /// [`CompiledPolicy::from_json`] refuses.
     pub fn open(setting: &str, catalog: &Catalog) -> Result<Self, PolicyError> {
+        Self::open_guarded(setting, catalog, None)
+    }
+
+    /// As [`Self::open`], and takes only what the trust policy takes, if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`PolicyError::Refused`].
+    pub fn open_guarded(
+        setting: &str,
+        catalog: &Catalog,
+        trust: Option<&Arc<Guard>>,
+    ) -> Result<Self, PolicyError> {
         let path = Path::new(setting);
         if setting == AUTO {
             return Ok(Self::Auto(catalog.clone()));
         }
         if path.is_dir() {
             let folder = Arc::new(Folder::open(path, "")?);
-            return Ok(Self::Directory(PolicyDirectory { folder }));
+            let trust = trust.cloned();
+            return Ok(Self::Directory(PolicyDirectory { folder, trust }));
         }
         let bytes = read_file(path, MAX_COMPILED_BYTES)?;
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        Ok(Self::Fixed(CompiledPolicy::from_json(&bytes, &name)?))
+        let policy = CompiledPolicy::from_json(&bytes, &name)?;
+        if let Some(trust) = trust {
+            guard::admit(trust, policy.pack_id(), &bytes, &Seals::beside(path), &name)?;
+        }
+        Ok(Self::Fixed(policy))
     }
 
     /// The compiled policy of `id`.
@@ -117,6 +138,9 @@ impl PolicyDirectory {
         let Some(bytes) = self.folder.read(&name, MAX_COMPILED_BYTES)? else {
             return Ok(None);
         };
+        if let Some(trust) = &self.trust {
+            guard::admit(trust, id, &bytes, &self.folder.seals(&name), &name)?;
+        }
         let policy = CompiledPolicy::from_json(&bytes, &name)?;
         if policy.pack_id() == id {
             return Ok(Some(policy));

@@ -46,6 +46,11 @@ impl RollbackFile {
         Self { dir: dir.into() }
     }
 
+    /// The state directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Whether the pilot is rolled back.
     pub fn read(&self) -> Option<Rollback> {
         self.look().1

@@ -42,6 +42,11 @@ impl RollbackSwitch {
         }
     }
 
+    /// The state directory; none: there is none.
+    pub fn state_dir(&self) -> Option<&std::path::Path> {
+        self.file.as_ref().map(RollbackFile::dir)
+    }
+
     /// The rollback, if there is one.
     pub fn get(&self) -> Option<Arc<Rollback>> {
         self.current.load_full()

@@ -98,6 +98,11 @@ impl NativeRuntime {
         PinnedFile::open_program(program).map(|(_, sha256)| sha256)
     }
 
+    /// The SHA-256 of the binary that is run, in hex.
+    pub fn sha256(&self) -> &str {
+        &self.program_sha256
+    }
+
     fn decide(&self, request: &Request, started: Instant) -> Result<Decision, Fault> {
         let body = serde_json::to_vec(request)
             .map_err(|e| Fault::NativeFailed(format!("the request could not be written as JSON: {e}")))?;

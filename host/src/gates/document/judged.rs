@@ -1,10 +1,15 @@
 //! A document as it is judged: with what is loaded, and at a time.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Binding, Content, Document, Fault, Model};
+use super::{Binding, Content, Document, DocumentKind, Fault, Model, Subject};
 use crate::gates::date::Moment;
-use crate::gates::{Check, Digests, Signature};
+use crate::gates::{Check, Digests, Signature, Vouched};
+use crate::signing::trust::{Guard, TrustPolicy, Wanted};
+use crate::signing::{ArtifactKind, Refusal, RefusalCode, Seals};
 
 /// How far ahead of this machine's clock another's may be, in days: five minutes.
 pub(crate) const SKEW_DAYS: f64 = 5.0 / (24.0 * 60.0);
@@ -17,10 +22,56 @@ const MOST_CHARACTERS: usize = 1_000;
 const MOST_ITEMS: usize = 100;
 
 /// What documents are judged with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Loaded<'a> {
     pub(crate) digests: &'a Digests,
     pub(crate) now: Moment,
+    /// None: no trust policy is set.
+    pub(crate) trust: Option<Trusting<'a>>,
+}
+
+/// Whose word is taken for documents, at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Trusting<'a> {
+    policy: &'a TrustPolicy,
+    now: Timestamp,
+    /// The fingerprints of the keys that signed the fast path: they approve nothing.
+    publishers: BTreeSet<String>,
+}
+
+impl<'a> Trusting<'a> {
+    pub(crate) fn new(guard: &'a Guard, now: Timestamp) -> Self {
+        Self {
+            policy: guard.policy(),
+            now,
+            publishers: guard.publishers(),
+        }
+    }
+
+    /// Who vouches for a document.
+    fn judge(&self, kind: DocumentKind, bytes: &[u8], seals: &Seals) -> Result<Vec<String>, Refusal> {
+        let wanted = Wanted {
+            kind: ArtifactKind::Document,
+            name: Some(kind.name()),
+            backend: None,
+            document: Some(kind),
+            world: None,
+            bytes,
+            seals,
+        };
+        let admission = self.policy.judge(&wanted, self.now)?;
+        let approves = matches!(kind, DocumentKind::PromotionEvidence | DocumentKind::RollbackPlan);
+        if approves && !admission.fingerprints.is_disjoint(&self.publishers) {
+            return Err(Refusal::new(
+                RefusalCode::ApproverIsPublisher,
+                format!(
+                    "{} has a signature of a key that signed the fast path's module; somebody else must approve",
+                    kind.meaning()
+                ),
+            ));
+        }
+        Ok(admission.signers)
+    }
 }
 
 /// A document and all that is wrong with it.
@@ -28,6 +79,9 @@ pub(crate) struct Loaded<'a> {
 pub(crate) struct Judged<'a, T> {
     document: &'a Document<T>,
     faults: Vec<Fault>,
+    vouched: Vouched,
+    /// Why the trust policy does not take it, as a sentence.
+    refusal: Option<String>,
 }
 
 impl<T: Model> Document<T> {
@@ -36,7 +90,10 @@ impl<T: Model> Document<T> {
         let mut judged = Judged {
             document: self,
             faults: self.faults(),
+            vouched: Vouched::default(),
+            refusal: None,
         };
+        judged.vouch(loaded);
         if let Content::Read(read) = &self.content {
             for binding in read.model.bindings() {
                 judged.bind(&binding, loaded);
@@ -47,6 +104,82 @@ impl<T: Model> Document<T> {
 }
 
 impl<'a, T: Model> Judged<'a, T> {
+    /// Finds out who vouches for the document, and holds it to what the trust policy asks.
+    fn vouch(&mut self, loaded: &Loaded<'_>) {
+        let document = self.document;
+        if matches!(document.content, Content::Unset) {
+            return;
+        }
+        self.vouched.signature = Signature::Unsigned;
+        let Some(trust) = &loaded.trust else { return };
+        let (bytes, seals) = &*document.signed;
+        let must = trust.policy.signed_documents.contains(&document.kind);
+        // What could not be read has nothing that anybody could have signed.
+        if document.sha256.is_some() && (must || !seals.is_empty()) {
+            match trust.judge(document.kind, bytes, seals) {
+                Ok(signers) => {
+                    self.vouched.signature = Signature::Verified;
+                    self.vouched.signed_by = signers;
+                }
+                Err(refusal) => {
+                    self.vouched.signature = Signature::Refused;
+                    self.vouched.signature_refusal = Some(refusal.code);
+                    self.refusal = Some(refusal.to_string());
+                    self.fault(String::new(), format!("is {refusal}"));
+                }
+            }
+        }
+        if trust.policy.bound_documents.contains(&document.kind) {
+            self.bound();
+        }
+    }
+
+    /// Whether the document says what it is about and how long it holds, as the trust
+    /// policy asks.
+    fn bound(&mut self) {
+        let Content::Read(read) = &self.document.content else {
+            return;
+        };
+        let bindings = read.model.bindings();
+        let said = |of: &dyn Fn(&Binding<'_>) -> bool| bindings.iter().any(of);
+        let subject =
+            |of: fn(&Subject) -> bool| said(&|binding: &Binding<'_>| binding.subject.is_some_and(of));
+        let asked = [
+            ("issued_at", said(&|it| it.issued_at.is_some())),
+            ("expires_at", said(&|it| it.expires_at.is_some())),
+            (
+                "subject/runtime_sha256",
+                subject(|it| it.runtime_sha256.given().is_some()),
+            ),
+            (
+                "subject/policy_sha256",
+                subject(|it| it.policy_sha256.given().is_some()),
+            ),
+            (
+                "subject/reference_sha256",
+                subject(|it| it.reference_sha256.given().is_some()),
+            ),
+            (
+                "subject/engine_fingerprint",
+                subject(|it| it.engine_fingerprint.given().is_some()),
+            ),
+        ];
+        for (name, _) in asked.into_iter().filter(|(_, said)| !said) {
+            self.fault(
+                format!("/{name}"),
+                "is missing; the trust policy asks for it".to_owned(),
+            );
+        }
+    }
+
+    /// Why the trust policy does not take the document.
+    pub(crate) fn trusted(&self) -> Result<(), String> {
+        match &self.refusal {
+            None => Ok(()),
+            Some(refusal) => Err(format!("{} is {refusal}", self.document.kind.meaning())),
+        }
+    }
+
     fn bind(&mut self, binding: &Binding<'_>, loaded: &Loaded<'_>) {
         let at = &binding.at;
         if let Some(date) = binding
@@ -137,13 +270,8 @@ impl<'a, T: Model> Judged<'a, T> {
     }
 
     /// Who vouches for it.
-    pub(crate) fn signature(&self) -> Signature {
-        match self.document.content {
-            Content::Unset => Signature::None,
-            // Verifying signatures has its place here: whoever signed would be found
-            // beside the document, and trust would be asked for.
-            Content::Unusable { .. } | Content::Read(_) => Signature::Unsigned,
-        }
+    pub(crate) fn vouched(&self) -> Vouched {
+        self.vouched.clone()
     }
 
     /// Why nothing of it can be used.
@@ -212,6 +340,11 @@ impl<'a, T: Model> Judged<'a, T> {
     /// Why it is valid, or why not.
     pub(crate) fn message(&self) -> String {
         match self.anywhere() {
+            Ok(()) if self.vouched.signature == Signature::Verified => format!(
+                "{} is valid; it is signed by {}",
+                self.document.kind.meaning(),
+                self.vouched.signed_by.join(", ")
+            ),
             Ok(()) => format!(
                 "{} is valid; it is unsigned and judged on its content",
                 self.document.kind.meaning()

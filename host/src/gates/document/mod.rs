@@ -20,11 +20,12 @@ pub(crate) mod shape;
 mod tests;
 
 pub use file::MAX_DOCUMENT_BYTES;
-pub(crate) use judged::{Judged, Loaded, SKEW_DAYS, clip, clip_all};
+pub(crate) use judged::{Judged, Loaded, SKEW_DAYS, Trusting, clip, clip_all};
 pub use kind::{DocumentKind, UnknownDocument};
 pub use shape::Fault;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -34,6 +35,8 @@ use self::promotion::PromotionEvidence;
 use self::rollback::{RollbackPlan, RollbackRehearsal};
 use self::shape::{At, Date, Reader, Shape};
 use crate::config::{Config, Setting};
+use crate::signing::Seals;
+use crate::signing::trust::Guard;
 
 /// The model of one schema.
 pub(crate) trait Model: Shape {
@@ -91,6 +94,8 @@ pub(crate) struct Document<T> {
     /// SHA-256 of the file, in hex; none where it could not be read.
     sha256: Option<String>,
     content: Content<T>,
+    /// What lies there, and the signatures beside it.
+    signed: Arc<(Vec<u8>, Seals)>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,12 +120,15 @@ struct Read<T> {
 impl<T: Model> Document<T> {
     fn open(kind: DocumentKind, path: Option<PathBuf>) -> Self {
         let mut sha256 = None;
+        let mut signed = (Vec::new(), Seals::default());
         let content = match &path {
             None => Content::Unset,
             Some(path) => match file::read(path) {
                 Ok(bytes) => {
                     sha256 = Some(crate::digest::sha256_hex(&bytes));
-                    Self::parse(&bytes)
+                    let content = Self::parse(&bytes);
+                    signed = (bytes, Seals::beside(path));
+                    content
                 }
                 Err(fault) => unusable(fault.to_string()),
             },
@@ -130,6 +138,7 @@ impl<T: Model> Document<T> {
             sha256,
             path: path.map(|path| path.display().to_string()).unwrap_or_default(),
             content,
+            signed: Arc::new(signed),
         }
     }
 
@@ -221,6 +230,8 @@ pub(crate) enum PackageDir {
 /// All documents that the settings name, each file read once.
 #[derive(Clone, Debug)]
 pub struct Documents {
+    /// Whose word is taken for them; none: nobody's is asked for.
+    pub(crate) trust: Option<Arc<Guard>>,
     pub(crate) package_dir: PackageDir,
     pub(crate) endpoint: Document<EndpointDeployment>,
     pub(crate) bundles: Document<CiRunnerBundles>,
@@ -245,6 +256,7 @@ impl Documents {
             },
         };
         Self {
+            trust: None,
             package_dir,
             endpoint: open(config, DocumentKind::EndpointDeployment),
             bundles: open(config, DocumentKind::CiRunnerBundles),
@@ -260,6 +272,12 @@ impl Documents {
 }
 
 impl Documents {
+    /// The same documents, held to a trust policy.
+    #[must_use]
+    pub fn guarded(self, trust: Option<Arc<Guard>>) -> Self {
+        Self { trust, ..self }
+    }
+
     /// The SHA-256 of every file that could be read, in hex, by its setting's flag.
     pub fn digests(&self) -> std::collections::BTreeMap<String, String> {
         let digests = [
