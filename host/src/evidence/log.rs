@@ -177,17 +177,6 @@ impl Log {
         Ok(log)
     }
 
-    /// Keeps what has not been sent yet, however old it is.
-    #[must_use]
-    pub fn keeping(self, sent: Option<Arc<ShipState>>) -> Self {
-        Self { sent, ..self }
-    }
-
-    /// How many entries there are.
-    pub fn size(&self) -> u64 {
-        self.at.tree.size()
-    }
-
     /// What was set aside when the log was opened, or since, and stands not yet in it.
     pub fn recovered(&self) -> &[Recovered] {
         &self.recovered

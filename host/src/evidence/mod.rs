@@ -150,7 +150,7 @@ impl EvidenceError {
         }
     }
 
-    fn key(error: crate::cache::CacheError) -> Self {
+    pub(crate) fn key(error: crate::cache::CacheError) -> Self {
         use crate::cache::CacheError;
         Self::Key(match error {
             CacheError::Exposed { path, problem } => format!("`{}` {problem}", path.display()),

@@ -118,7 +118,7 @@ pub fn begin(mode: Mode, reference: Attempt, gates: &dyn Gates, request: &Reques
 /// and a reason. What they stood on - documents, a time - is not looked at again.
 pub fn begin_again(
     mode: Mode,
-    reference: &dyn Backend,
+    reference: Attempt,
     closed: Option<(FallbackCode, &str)>,
     request: &Request,
     stamps: Stamps,
@@ -135,7 +135,7 @@ pub fn begin_again(
 
 fn begin_at(
     mode: Mode,
-    reference: &dyn Backend,
+    reference: Attempt,
     pass: impl FnOnce(&mut Evaluation) -> bool,
     request: &Request,
     mut stamps: Stamps,

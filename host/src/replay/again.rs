@@ -94,7 +94,7 @@ impl Replay<'_> {
         };
         let closed = self.closed();
         let mode = self.record.mode;
-        let answer = match pilot::begin_again(mode, &*reference, closed, &request, stamps) {
+        let answer = match pilot::begin_again(mode, reference.evaluate(&request), closed, &request, stamps) {
             Begun::Decided(answer) => answer,
             Begun::Open(open) => match self.fast_path() {
                 Fast::Run(backend) => open.conclude(&request, backend.evaluate(&request)),

@@ -133,6 +133,7 @@ impl Store {
             .map(|(note, line)| checkpoints::Found {
                 line,
                 note: note.parse().ok(),
+                kept: None,
                 torn: false,
             })
             .collect())

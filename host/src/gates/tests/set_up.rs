@@ -25,6 +25,7 @@ fn subject() -> ReadinessSubject {
         registry: None,
         reference: Ok("cc".repeat(32)),
         engine_fingerprint: "sha256:dd".to_owned(),
+        signatures: None,
     }
 }
 
