@@ -86,6 +86,26 @@ mod tests {
 
     use super::*;
 
+    /// Two types of one name would be described by one of them.
+    #[test]
+    fn what_is_alike_by_name_is_described_as_what_it_is() {
+        let document = serde_json::to_value(described().into_openapi()).unwrap();
+        let properties = |path: &str, method: &str| {
+            let path = path.replace('/', "~1");
+            let answer =
+                format!("/paths/{path}/{method}/responses/200/content/application~1json/schema/$ref");
+            let schema = document.pointer(&answer).unwrap().as_str().unwrap();
+            let schema = document.pointer(schema.strip_prefix('#').unwrap()).unwrap();
+            schema["properties"].clone()
+        };
+        for method in ["post", "delete"] {
+            let rollback = properties("/runtime/go-pilot/rollback", method);
+            assert!(rollback.get("rolled_back").is_some(), "{rollback}");
+        }
+        let readiness = properties("/runtime/go-pilot/rollback-readiness", "get");
+        assert!(readiness.get("rollback_plan_path").is_some(), "{readiness}");
+    }
+
     #[test]
     fn a_panic_becomes_an_answer() {
         async fn defect() -> StatusCode {

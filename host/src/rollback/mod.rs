@@ -48,6 +48,8 @@ pub enum SchemaVersion {
 
 /// `cavra.go-backend-pilot.rollback.v1`: what a rollback, or its end, has come to.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+// The report on rollback readiness has the same name, and one description has one place.
+#[schema(as = RollbackOutcome)]
 pub struct RollbackReport {
     /// `cavra.go-backend-pilot.rollback.v1`.
     pub schema_version: &'static str,
