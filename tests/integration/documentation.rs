@@ -123,7 +123,7 @@ fn the_commands_of_the_readme_do_what_it_says() {
         .lines()
         .filter_map(|line| line.strip_prefix("    $ "))
         .filter(|line| {
-            line.starts_with("cavra ")
+            (line.starts_with("cavra ") || line.starts_with("export "))
                 && !line.starts_with("cavra serve")
                 && !line.contains('<')
                 && !line.contains('>')
@@ -133,8 +133,14 @@ fn the_commands_of_the_readme_do_what_it_says() {
     assert!(commands.len() >= 4, "{commands:?}");
     // Some leave files behind.
     let dir = tempfile::tempdir().unwrap();
+    let mut exported = vec![("CAVRA_EVIDENCE_KEY", "evidence.key")];
     for command in commands {
+        if let Some(variable) = command.strip_prefix("export ") {
+            exported.extend(variable.split_once('='));
+            continue;
+        }
         let mut run = cavra(words(command).iter().skip(1)).command();
+        run.envs(exported.iter().copied());
         let output = run.current_dir(dir.path()).output().unwrap();
         assert!(
             matches!(output.status.code(), Some(0 | 2 | 4)),
