@@ -340,7 +340,9 @@ impl Log {
         if !long && age.is_none_or(|age| age < self.options.segment_age) {
             return Ok(());
         }
-        self.file.sync_data().map_err(told)?;
+        if self.options.sync {
+            self.file.sync_data().map_err(told)?;
+        }
         let next = Segment::at(&self.dir, self.at.tree.size());
         self.file = private(&next.path, true)?;
         if self.options.sync {

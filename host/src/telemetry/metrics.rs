@@ -460,10 +460,10 @@ impl Snapshot {
             | Metric::EvidenceBytes
             | Metric::EvidenceUnsigned
             | Metric::EvidenceSignedAt
-            | Metric::EvidenceWriteSeconds => match &live.evidence {
-                Some(evidence) => evidence_series(metric, evidence, &mut out),
-                None => Ok(()),
-            },
+            | Metric::EvidenceWriteSeconds => {
+                let none = Stats::default();
+                evidence_series(metric, live.evidence.as_deref().unwrap_or(&none), &mut out)
+            }
             Metric::EvidenceStoreUp => {
                 (live.shipping.iter()).try_for_each(|it| out.gauge([], u64::from(it.up)))
             }

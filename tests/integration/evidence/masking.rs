@@ -219,7 +219,7 @@ fn no_planted_secret_reaches_anything_that_a_service_tells() {
     assert_eq!(service.wait(), Some(0));
     let text = fs::read_to_string(&log).unwrap();
     assert!(
-        text.contains("evaluation") && text.lines().count() > SECRETS,
+        text.contains("/runtime/go-pilot/evaluate") && text.lines().count() > SECRETS,
         "{}",
         text.lines().count()
     );
