@@ -51,7 +51,7 @@ pub enum OnFailure {
 /// A word that is none of those that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it must be {0}")]
-pub struct UnknownWord(&'static str);
+pub struct UnknownWord(pub(super) &'static str);
 
 impl FromStr for Durability {
     type Err = UnknownWord;
