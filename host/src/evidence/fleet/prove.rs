@@ -21,7 +21,7 @@ impl Store {
         let mut first = 0_i64;
         loop {
             let page: Vec<(i64, Vec<u8>)> = self.wait(async |db| {
-                sqlx::query_scalar(
+                sqlx::query_as(
                     "SELECT sequence, hash FROM cavra_evidence_entries WHERE log_id = $1 AND sequence >= $2 \
                      ORDER BY sequence LIMIT $3",
                 )

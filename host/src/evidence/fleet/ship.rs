@@ -55,7 +55,10 @@ pub(super) async fn patiently<T>(
 /// Connects, and makes the tables where they are missing.
 pub(super) async fn connect(at: &Credentials) -> Result<PgConnection, FleetError> {
     patiently(at, async {
-        let options = at.options()?.application_name("cavra");
+        let mut options = at.options()?;
+        if options.get_application_name().is_none() {
+            options = options.application_name("cavra");
+        }
         let mut db = options.connect().await.map_err(|error| at.told(&error))?;
         schema::migrate(&mut db, at).await?;
         Ok(db)

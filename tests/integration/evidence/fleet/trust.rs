@@ -1,5 +1,6 @@
 //! Whom the store believes, and who finds what somebody has changed.
 
+use std::ffi::OsStr;
 use std::fs;
 
 use integration_tests::cavra;
@@ -120,7 +121,7 @@ fn no_password_is_shown() {
         let url = database.url("postgres", "").replace(":@", "@");
         let shipping = place.cavra(&["evidence", "ship", "--evidence-store", &url]);
         shipping
-            .args(["--evidence-store-password-file".as_ref(), file.as_os_str()])
+            .args([OsStr::new("--evidence-store-password-file"), file.as_os_str()])
             .run()
     };
     let output = by_file("file-password-91c2");
