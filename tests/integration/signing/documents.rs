@@ -184,7 +184,8 @@ fn who_publishes_the_module_does_not_approve_it() {
 #[test]
 fn the_policy_can_ask_what_documents_are_about() {
     let it = Promoted::new();
-    let bound = "\n[documents]\nbound = [\"promotion-evidence\", \"rollback-plan\", \"rollback-rehearsal\"]\n";
+    let bound =
+        "\n[documents]\nbound = [\"promotion-evidence\", \"rollback-plan\", \"rollback-rehearsal\"]\n";
     it.shop.trust(&(it.shop.policy() + bound));
     it.sign_all();
     assert_eq!(
