@@ -28,13 +28,14 @@ fn long() -> Request {
 
 /// Both evaluations, if both are brief.
 fn briefly(host: &Host, request: &Request) -> Option<Evaluation> {
-    match host.begin_briefly(request)? {
-        Begun::Decided(answer) => Some(answer),
+    let judged = match host.begin_briefly(request)? {
+        Begun::Decided(judged) => judged,
         Begun::Open(open) => {
             let attempt = open.turn().run_briefly(request)?;
-            Some(open.conclude(request, attempt))
+            open.conclude(request, attempt)
         }
-    }
+    };
+    Some(judged.answer().unwrap())
 }
 
 /// What is equal where the same was decided in the same way.
