@@ -30,11 +30,10 @@ impl SettingsArgs {
 }
 
 impl Args for SettingsArgs {
+    /// Made when the command is the one that is called: flags of all commands would
+    /// take longer than many a command.
     fn augment_args(command: Command) -> Command {
-        Setting::ALL
-            .iter()
-            .filter(|setting| !setting.is_of_service())
-            .fold(command, |command, setting| command.arg(flag(*setting)))
+        command.defer(|command| flags(command, |setting| !setting.is_of_service()))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -66,12 +65,10 @@ pub(super) struct ServiceArgs(pub(super) SettingsArgs);
 
 impl Args for ServiceArgs {
     fn augment_args(command: Command) -> Command {
-        Setting::ALL
-            .iter()
-            .filter(|setting| setting.is_of_service())
-            .fold(SettingsArgs::augment_args(command), |command, setting| {
-                command.arg(flag(*setting))
-            })
+        command.defer(|command| {
+            let command = flags(command, |setting| !setting.is_of_service());
+            flags(command, Setting::is_of_service)
+        })
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -87,6 +84,11 @@ impl FromArgMatches for ServiceArgs {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         self.0.update_from_arg_matches(matches)
     }
+}
+
+fn flags(command: Command, which: fn(Setting) -> bool) -> Command {
+    let settings = Setting::ALL.iter().copied();
+    command.args(settings.filter(|setting| which(*setting)).map(flag))
 }
 
 fn flag(setting: Setting) -> Arg {
