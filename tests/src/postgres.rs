@@ -29,7 +29,6 @@ pub struct Postgres {
 
 #[expect(
     clippy::expect_used,
-    clippy::panic,
     reason = "a test whose database does not do what it must cannot go on"
 )]
 impl Postgres {

@@ -299,8 +299,8 @@ impl LogArgs {
 fn checkpoint(args: &OneLogArgs) -> Result<Exit, Failure> {
     let (note, log) = match args.log.source(&args.place, None)? {
         EvidenceSource::Dir(dir) => {
-            let notes = checkpoints::all(&dir)?.into_iter().filter_map(|found| found.note);
-            (notes.last(), format!("in `{}`", dir.display()))
+            let mut notes = checkpoints::all(&dir)?.into_iter().filter_map(|found| found.note);
+            (notes.next_back(), format!("in `{}`", dir.display()))
         }
         EvidenceSource::Store(at) => {
             let mut store = Store::open(&at)?;

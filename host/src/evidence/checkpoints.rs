@@ -102,11 +102,6 @@ pub(super) fn newer(dir: &Path, signed: u64, entries: u64) -> Result<Option<u64>
         .filter(|size| *size > signed && *size <= entries))
 }
 
-/// The first entry of the segment that a writer goes on with after the last checkpoint.
-pub(super) fn segment(dir: &Path) -> Result<Option<u64>, EvidenceError> {
-    Ok(last_line(dir)?.map(|kept| kept.segment))
-}
-
 fn last_line(dir: &Path) -> Result<Option<Kept>, EvidenceError> {
     let path = dir.join(FILE);
     let told = EvidenceError::io(&path);

@@ -20,6 +20,7 @@ use super::{IDENTITY, Place, RECIPIENT};
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A number from the environment: tests at length set a larger one.
+#[expect(clippy::disallowed_methods, reason = "whoever starts the tests says so")]
 fn number(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }

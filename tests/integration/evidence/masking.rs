@@ -121,7 +121,8 @@ fn no_planted_secret_reaches_the_log() {
         let text = fs::read_to_string(file.unwrap().path()).unwrap();
         for (i, secret) in secrets.iter().enumerate() {
             // Not even half of one.
-            if text.contains(&secret.split_at(18).0) || text.contains(&secret.split_at(18).1) {
+            let (begin, end) = secret.split_at(18);
+            if text.contains(begin) || text.contains(end) {
                 leaked.push(&requests[i]);
             }
         }

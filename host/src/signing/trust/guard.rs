@@ -155,11 +155,7 @@ impl Guard {
     /// Why not.
     pub fn admit(&self, slot: Slot, wanted: &Wanted<'_>) -> Result<(), Refusal> {
         let judged = self.look(wanted, true);
-        self.note(
-            slot,
-            judged.as_ref().map(Clone::clone).map_err(Clone::clone),
-            None,
-        );
+        self.note(slot, judged.clone(), None);
         judged.map(drop)
     }
 
