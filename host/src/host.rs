@@ -229,6 +229,9 @@ impl Host {
     /// # Errors
     /// When the policy directory or a pack that was in use is unusable, or the limit
     /// of memory grows, for which the instances have no room. The old state stays.
+    ///
+    /// Where the trust policy says something else than before, an unusable pack is no
+    /// error: it is out of use, and requests for it are errors.
     pub fn reload(&self, config: Config) -> Result<(), HostError> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.replace(config).inspect_err(|_| {
@@ -256,8 +259,18 @@ impl Host {
         let next = State::new(Arc::clone(&self.base), config)?;
         let state = self.state.load();
         state.close_for(&next);
+        // A key that was revoked must not go on because a pack cannot be loaded: the old
+        // state would keep everything that the key signed.
+        let trust_moved = self.trust_is_over() || !next.trusts_as(&state);
         for pack in state.packs.load().values() {
-            let loaded = next.pack(pack.id.as_str())?;
+            let loaded = match next.pack(pack.id.as_str()) {
+                Ok(loaded) => loaded,
+                Err(error) if trust_moved => {
+                    tracing::error!(%error, pack = %pack.id, "a pack cannot be used under the trust policy; requests for it are errors");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if pack.fast_path.get().is_some() {
                 next.fast_path(&loaded);
             }

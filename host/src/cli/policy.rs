@@ -1,7 +1,7 @@
 //! `cavra policy`: packs for people who write them.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -53,9 +53,12 @@ pub(super) struct PolicyVerifyArgs {
     verify: VerifyArgs,
 }
 
-fn artifact(registry: bool) -> ArtifactKind {
+/// What kind of file it is: nothing but a pack is called `policy.yaml`.
+fn artifact(registry: bool, file: &Path) -> ArtifactKind {
     if registry {
         ArtifactKind::Registry
+    } else if file.file_name().is_some_and(|name| name == "policy.yaml") {
+        ArtifactKind::Pack
     } else {
         ArtifactKind::Policy
     }
@@ -132,8 +135,14 @@ impl PolicyCommand {
             Self::Validate(args) => validate_path(&args),
             Self::Test(args) => test(&args),
             Self::Explain(args) => explain(args),
-            Self::Sign(args) => args.sign.run(artifact(args.registry)),
-            Self::Verify(args) => args.verify.run(artifact(args.registry), None),
+            Self::Sign(args) => {
+                let kind = artifact(args.registry, args.sign.file());
+                args.sign.run(kind)
+            }
+            Self::Verify(args) => {
+                let kind = artifact(args.registry, args.verify.file());
+                args.verify.run(kind, None)
+            }
         }
     }
 }

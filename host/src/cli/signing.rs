@@ -97,8 +97,8 @@ pub(super) struct StatementArgs {
     /// means it, too
     #[arg(long)]
     statement: bool,
-    /// The name that the trust policy knows the file by [default: of a policy the pack's id, of a document
-    /// its kind]
+    /// The name that the trust policy knows the file by [default: of a policy and a pack the pack's id, of a
+    /// document its kind]
     #[arg(long, visible_alias = "module-name", value_name = "NAME")]
     name: Option<String>,
     /// The publisher's version, for people
@@ -194,11 +194,12 @@ fn name_of(kind: ArtifactKind, path: &Path, bytes: &[u8]) -> Option<String> {
     };
     match kind {
         ArtifactKind::Module | ArtifactKind::Registry => None,
-        ArtifactKind::Policy => member("/metadata/id").or_else(|| {
-            // A pack lies in a folder of its id.
+        ArtifactKind::Policy => member("/metadata/id"),
+        // A pack lies in a folder of its id.
+        ArtifactKind::Pack => {
             let folder = path.parent()?.file_name()?;
             Some(folder.to_str()?.to_owned())
-        }),
+        }
         ArtifactKind::Document => {
             let schema_version = member("/schema_version")?;
             let kinds = DocumentKind::ALL.into_iter();
@@ -239,6 +240,11 @@ struct Signed {
 }
 
 impl SignArgs {
+    /// The file to sign.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     pub(super) fn run(self, kind: ArtifactKind) -> Result<Exit, Failure> {
         let bytes = read(&self.file)?;
         let artifact = match self.statement.is_asked_for() {
@@ -342,6 +348,11 @@ struct Verification {
 }
 
 impl VerifyArgs {
+    /// The file to verify.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Verifies a file of this kind; a module also as what it is to be used as.
     pub(super) fn run(self, kind: ArtifactKind, backend: Option<BackendRole>) -> Result<Exit, Failure> {
         let bytes = read(&self.file)?;
@@ -354,7 +365,7 @@ impl VerifyArgs {
         } else {
             let keys: Result<Vec<PublicKey>, Failure> =
                 self.key.iter().map(|path| public_key(path)).collect();
-            by_keys(&keys?, &bytes, &seals)
+            by_keys(&keys?, kind, &bytes, &seals)
         };
         let mut verification = Verification {
             file: self.file.display().to_string(),
@@ -418,7 +429,9 @@ impl VerifyArgs {
         let state = state.as_ref().map(crate::rollback::RollbackFile::dir);
         let guard = Guard::open(path, state, std::sync::Arc::new(SystemClock)).map_err(told)?;
         let name = match kind {
-            ArtifactKind::Policy | ArtifactKind::Document => name_of(kind, &self.file, bytes),
+            ArtifactKind::Policy | ArtifactKind::Pack | ArtifactKind::Document => {
+                name_of(kind, &self.file, bytes)
+            }
             _ => None,
         };
         let document = match (kind, &name) {
@@ -448,13 +461,19 @@ impl VerifyArgs {
 type Found = Result<(Vec<String>, Option<Artifact>), Refusal>;
 
 /// Verifies with keys alone: the first signature that is good.
-fn by_keys(keys: &[PublicKey], bytes: &[u8], seals: &Seals) -> Found {
+fn by_keys(keys: &[PublicKey], kind: ArtifactKind, bytes: &[u8], seals: &Seals) -> Found {
     let mut first = None;
     for seal in seals.iter() {
         let verified = seal.clone().and_then(|seal| {
             let verified = verify(keys, bytes, &seal)?;
             if let Some(artifact) = &verified.artifact {
                 artifact.holds(SystemClock.now())?;
+                if artifact.kind != kind {
+                    return Err(Refusal {
+                        code: RefusalCode::StatementMismatch,
+                        detail: format!("it was signed as a {}, not as a {kind}", artifact.kind),
+                    });
+                }
             }
             Ok((vec![verified.key.fingerprint()], verified.artifact))
         });

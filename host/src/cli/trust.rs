@@ -65,7 +65,7 @@ pub(super) struct AllowArgs {
     name: String,
     /// The revision
     revision: u64,
-    /// What kind of file: module, policy or registry
+    /// What kind of file: module, policy, pack or registry
     #[arg(long, default_value = "module", value_parser = kind)]
     kind: ArtifactKind,
     /// Why, for people; one line
@@ -84,9 +84,14 @@ pub(super) struct AllowArgs {
 }
 
 fn kind(word: &str) -> Result<ArtifactKind, String> {
-    let kinds = [ArtifactKind::Module, ArtifactKind::Policy, ArtifactKind::Registry];
+    let kinds = [
+        ArtifactKind::Module,
+        ArtifactKind::Policy,
+        ArtifactKind::Pack,
+        ArtifactKind::Registry,
+    ];
     let found = kinds.into_iter().find(|kind| kind.as_str() == word);
-    found.ok_or_else(|| "it must be module, policy or registry".to_owned())
+    found.ok_or_else(|| "it must be module, policy, pack or registry".to_owned())
 }
 
 fn told(error: impl std::fmt::Display) -> Failure {

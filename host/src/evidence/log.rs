@@ -188,6 +188,13 @@ impl Log {
         Self { sent, ..self }
     }
 
+    /// Tells of these, too: an earlier opening had set them aside.
+    #[must_use]
+    pub(super) fn telling(mut self, earlier: Vec<Recovered>) -> Self {
+        self.recovered.splice(0..0, earlier);
+        self
+    }
+
     /// How many entries there are.
     pub fn size(&self) -> u64 {
         self.at.tree.size()

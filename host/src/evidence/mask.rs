@@ -11,7 +11,7 @@ use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use ring::hmac;
 use serde_json::{Map, Value};
 
-use super::rules::{NAMES, RULES, VALUE};
+use super::rules::{NAMES, RULES, VALUE, WORD};
 use super::{EvaluationRecord, EvidenceError, Masked};
 
 /// What a mask begins with.
@@ -72,7 +72,10 @@ impl Masker {
     /// When a rule is no pattern, which is a defect.
     pub fn new(seed: &[u8; 32], pointers: &[String]) -> Result<Self, EvidenceError> {
         let full = |pattern: &str| {
-            let pattern = pattern.replace("NAMES", NAMES).replace("VALUE", VALUE);
+            let pattern = pattern
+                .replace("NAMES", NAMES)
+                .replace("VALUE", VALUE)
+                .replace("WORD", WORD);
             // Boundaries of all of Unicode make every search slow, and no name of a
             // secret asks for them.
             pattern.replace(r"\b", r"(?-u:\b)")
@@ -242,11 +245,23 @@ impl Masker {
             let Some((rule, pattern)) = self.rules.get(i) else {
                 continue;
             };
-            for groups in pattern.captures_iter(text) {
+            let mut at = 0;
+            while let Some(groups) = pattern.captures_at(text, at) {
+                let whole = groups.get(0).map_or(0..0, |it| it.range());
                 let secret = groups.iter().flatten().last();
+                // What is taken for a value may itself be an option with one: the blank
+                // before it may begin the next match.
+                let again = secret.map_or(whole.end, |it| before(text, it.start()));
+                at = if again > whole.start { again } else { whole.end };
+                if whole.is_empty() || at >= text.len() {
+                    at = text.len().saturating_add(1);
+                }
                 let secret = secret.filter(|it| !it.is_empty() && !it.as_str().starts_with(MARK));
                 if let Some(secret) = secret {
                     spans.push((secret.range(), rule));
+                }
+                if at > text.len() {
+                    break;
                 }
             }
         }
@@ -426,10 +441,20 @@ impl Found {
     }
 }
 
+/// Where the character before `at` begins.
+fn before(text: &str, at: usize) -> usize {
+    let before = text.get(..at).and_then(|text| text.char_indices().next_back());
+    before.map_or(at, |(begin, _)| begin)
+}
+
 /// Nothing that came with the request stays.
 fn withhold(record: &mut EvaluationRecord) {
     const WITHHELD: &str = "[masked:withheld]";
     record.request = None;
+    // The caller may have brought the second; the others are the host's own.
+    if let Some(correlation) = record.drawn_ids.get_mut(1) {
+        WITHHELD.clone_into(correlation);
+    }
     record.masking.failed = true;
     record.masking.replayable = false;
     record.masking.masked.clear();

@@ -402,6 +402,10 @@ impl Shared {
             if closed {
                 return;
             }
+            // What was left to this thread while it held the writer.
+            if self.write_themselves() {
+                self.write_unless_another_does();
+            }
         }
     }
 }

@@ -2,8 +2,11 @@
 
 /// A value of an option or variable: quoted, or up to a blank or what ends a word.
 pub(super) const VALUE: &str = r#"(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"';&|)}\],]+)"#;
+/// A word of a shell: what is quoted, escaped and plain, side by side; or a quote that
+/// never ends.
+pub(super) const WORD: &str = r#"(?:(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\;&|)])+|["'][^\n]+)"#;
 /// What names of secrets end in.
-pub(super) const NAMES: &str = r"(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|secret[_-]?key|signing[_-]?key|encryption[_-]?key|access[_-]?key[_-]?id|credentials?|signature|connection[_-]?string)";
+pub(super) const NAMES: &str = r"(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|secret[_-]?key(?:[_-]?base)?|signing[_-]?key|encryption[_-]?key|access[_-]?key[_-]?id|credentials?|signature|connection[_-]?string)";
 
 /// The rules: the name, and a pattern whose last group is what is masked. They are
 /// looked for without regard to case, unless they say otherwise.
@@ -23,7 +26,7 @@ pub(super) const RULES: [(&str, &str); 12] = [
     ("url", r#"\b[a-z][a-z0-9+.-]*://([^\s/?#"'<>]+)@"#),
     (
         "flag",
-        r"(?:^|[\s'\x22=])--?(?:[a-z0-9]+[_-])*(?:NAMES|pass|pwd|auth|bearer)(?:\s*=\s*|\s+)(VALUE)",
+        r"(?:^|[\s'\x22=])--?(?:[a-z0-9]+[_-])*(?:NAMES|pass|pwd|auth|bearer)(?:\s*=\s*|\s+)(WORD)",
     ),
     (
         "assignment",
@@ -35,7 +38,7 @@ pub(super) const RULES: [(&str, &str); 12] = [
     ),
     (
         "password-option",
-        r"\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass|redis-cli|smbclient|htpasswd|7z|unzip|zip)\b[^|;&\n]*?\s-(?:p|a|P)\s*(VALUE)",
+        r"\b(?:(?:mysql|mysqldump|mysqladmin|mariadb|sshpass|7z)\b[^|;&\n]*?\s(?-i:-p)\s*(WORD)|redis-cli\b[^|;&\n]*?\s(?-i:-a)\s*(WORD)|(?:smbclient|htpasswd|unzip|zip)\b[^|;&\n]*?\s(?-i:-P)\s*(WORD)|(?:docker|podman|nerdctl|buildah|skopeo|helm)\b[^|;&\n]*?\slogin\b[^|;&\n]*?\s(?-i:-p)\s*(WORD))",
     ),
     ("bearer", r"\bbearer\s+\\?[\x22']?([a-z0-9\-._~+/]{6,}=*)"),
     (

@@ -293,7 +293,6 @@ fn same(open: &EvaluationRecord, record: &EvaluationRecord) -> bool {
     };
     open.evaluation_id == record.evaluation_id
         && open.time == record.time
-        && open.drawn_ids == record.drawn_ids
         && open.backends == record.backends
         && decided(open) == decided(record)
 }

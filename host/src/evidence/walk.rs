@@ -336,6 +336,14 @@ impl Walk {
                 }
                 continue;
             };
+            if found.kept.as_ref().is_some_and(|kept| kept.checked().is_none()) {
+                self.fault(
+                    FaultKind::BadCheckpoint,
+                    &place,
+                    None,
+                    "the tree beside it has not its root",
+                );
+            }
             if note.size < largest {
                 self.fault(
                     FaultKind::BadCheckpoint,

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::log::{Log, Written};
 use super::recorder::{Options, Unrecorded};
 use super::stats::Stats;
-use super::{Durability, Event, EvidenceError, Gap, OnFailure};
+use super::{Durability, Event, EvidenceError, Gap, OnFailure, Recovered};
 use crate::clock::Clock;
 
 /// A record on its way into the log.
@@ -29,6 +29,8 @@ pub(super) struct Writer {
     clock: Arc<dyn Clock>,
     stats: Arc<Stats>,
     gap: Option<Gap>,
+    /// What was set aside by a log that failed before it could tell.
+    untold: Vec<Recovered>,
     /// Since when there is something that no checkpoint is about.
     unsigned_since: Option<Instant>,
     /// How many entries the last checkpoint was about.
@@ -51,6 +53,7 @@ impl Writer {
             clock,
             stats,
             gap: None,
+            untold: Vec::new(),
             unsigned_since: None,
             signed,
         };
@@ -102,29 +105,31 @@ impl Writer {
             .transpose()?;
         let events: Vec<&Written> = gap.iter().chain(batch.iter().map(|job| &job.written)).collect();
         let now = self.clock.now();
-        let open = || -> Result<Log, EvidenceError> {
-            let log = Log::open(&self.options.dir, &self.seed, self.options.log)?;
-            Ok(log.keeping(self.options.sent.clone()))
-        };
-        // A log that failed is opened anew next time: nothing that was known of it counts.
+        // A log that failed is opened anew next time: nothing that was known of it counts,
+        // but for what it had set aside and not told.
         let mut log = match self.log.take() {
-            None => open()?,
-            Some(mut log) => match log.append(&events, now) {
-                Ok(bytes) => {
-                    self.log = Some(log);
-                    return Ok(bytes);
-                }
-                // Another process has gone on elsewhere, and removed what this one had open.
-                Err(error @ EvidenceError::Changed { .. }) => {
-                    tracing::warn!(%error, "the evidence log is opened anew");
-                    open()?
-                }
-                Err(error) => return Err(error),
-            },
+            Some(log) => log,
+            None => self.open()?,
         };
-        let bytes = log.append(&events, now)?;
-        self.log = Some(log);
-        Ok(bytes)
+        let mut outcome = log.append(&events, now);
+        // Another process has gone on elsewhere, and removed what this one had open.
+        if let Err(error @ EvidenceError::Changed { .. }) = &outcome {
+            tracing::warn!(%error, "the evidence log is opened anew");
+            self.untold = log.recovered().to_vec();
+            log = self.open()?;
+            outcome = log.append(&events, now);
+        }
+        match &outcome {
+            Ok(_) => self.log = Some(log),
+            Err(_) => self.untold = log.recovered().to_vec(),
+        }
+        outcome
+    }
+
+    fn open(&mut self) -> Result<Log, EvidenceError> {
+        let log = Log::open(&self.options.dir, &self.seed, self.options.log)?;
+        let untold = std::mem::take(&mut self.untold);
+        Ok(log.keeping(self.options.sent.clone()).telling(untold))
     }
 
     fn failed(&mut self, batch: Vec<Job>, error: &EvidenceError) {
@@ -161,6 +166,7 @@ impl Writer {
             && let Err(error) = log.checkpoint()
         {
             tracing::error!(%error, "the evidence log cannot be signed");
+            self.untold = log.recovered().to_vec();
             self.log = None;
             self.unsigned_since = Some(Instant::now());
         }

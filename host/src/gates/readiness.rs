@@ -82,8 +82,11 @@ impl ReadinessReport {
         let said = |fault: &Fault| fault.to_string();
         let signed = |what: &str| {
             let outcomes = subject.signatures.iter().flatten();
-            let mut outcomes =
-                outcomes.filter(|it| it.what == what || it.what.split(' ').next() == Some(what));
+            let mut outcomes = outcomes.filter(|it| {
+                let slot = it.what.split(' ').next();
+                // Where no compiled policy is loaded, the fast path's is made from the pack.
+                slot == Some(what) || (what == "policy" && slot == Some("pack"))
+            });
             outcomes
                 .next()
                 .map(|it| format!("; {}", it.told()))

@@ -40,6 +40,11 @@ impl Host {
 }
 
 impl State {
+    /// Whether the same word is taken here as there: the policy and the keys that it names.
+    pub(super) fn trusts_as(&self, other: &Self) -> bool {
+        self.trust.as_deref().map(Guard::policy) == other.trust.as_deref().map(Guard::policy)
+    }
+
     /// Asks the trust policy, if there is one, for a module.
     pub(super) fn admit_module(&self, slot: Slot, setting: &str, bytes: &[u8]) -> Result<(), Fault> {
         let Some(trust) = &self.trust else { return Ok(()) };

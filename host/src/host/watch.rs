@@ -79,8 +79,9 @@ impl Host {
 /// Until it is told to stop.
 fn watch(host: &Weak<Host>, hints: &Sender<Told>, told: &Receiver<Told>) {
     let mut watched = Watched::default();
-    // With what a refresh failed: it is not tried again before files look different.
-    let mut failed: Option<(Files, Files)> = None;
+    // With what a refresh failed, and whether trust was over then: it is not tried again
+    // before files look different, or trust ends in what the old state still uses.
+    let mut failed: Option<((Files, Files), bool)> = None;
     loop {
         let Some(host) = host.upgrade() else { return };
         let state = host.state.load_full();
@@ -90,8 +91,11 @@ fn watch(host: &Weak<Host>, hints: &Sender<Told>, told: &Receiver<Told>) {
             Files::of_code(&state.config, state_dir),
             Files::of_documents(&state.config),
         );
-        let changed = found != known || host.trust_is_over();
-        if changed && failed.as_ref() != Some(&found) {
+        let over = host.trust_is_over();
+        let tried = failed
+            .as_ref()
+            .is_some_and(|(files, was_over)| *files == found && *was_over == over);
+        if (found != known || over) && !tried {
             failed = match host.refresh() {
                 Ok(()) => {
                     tracing::info!("files that the settings name have changed and were read again");
@@ -99,7 +103,7 @@ fn watch(host: &Weak<Host>, hints: &Sender<Told>, told: &Receiver<Told>) {
                 }
                 Err(error) => {
                     tracing::error!(%error, "files have changed and cannot be used; the old state stays");
-                    Some(found.clone())
+                    Some((found.clone(), over))
                 }
             };
             // What a directory's name stands for may be another directory by now.

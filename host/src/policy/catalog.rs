@@ -242,7 +242,7 @@ impl Catalog {
                     return Ok(None);
                 };
                 if let Some(trust) = self.trust.as_ref().filter(|_| file == PACK_FILE) {
-                    guard::admit(trust, id, &bytes, &folder.seals(&name), &folder.label(&name))?;
+                    guard::admit_pack(trust, id, &bytes, &folder.seals(&name), &folder.label(&name))?;
                 }
                 Ok(Some((bytes, folder.label(&name))))
             }

@@ -4,7 +4,7 @@ use super::{PackId, PolicyError};
 use crate::signing::trust::{Guard, Slot, Wanted};
 use crate::signing::{ArtifactKind, Seals};
 
-/// Asks the trust policy for a policy, or a pack, of this id.
+/// Asks the trust policy for the compiled policy of this id.
 pub(super) fn admit(
     trust: &Guard,
     id: &PackId,
@@ -17,6 +17,26 @@ pub(super) fn admit(
         trust,
         slot,
         ArtifactKind::Policy,
+        Some(id.as_str()),
+        bytes,
+        seals,
+        file,
+    )
+}
+
+/// Asks the trust policy for the pack of this id.
+pub(super) fn admit_pack(
+    trust: &Guard,
+    id: &PackId,
+    bytes: &[u8],
+    seals: &Seals,
+    file: &str,
+) -> Result<(), PolicyError> {
+    let slot = Slot::Pack(id.to_string());
+    ask(
+        trust,
+        slot,
+        ArtifactKind::Pack,
         Some(id.as_str()),
         bytes,
         seals,

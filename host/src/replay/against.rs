@@ -55,7 +55,7 @@ pub struct Example {
 }
 
 /// Judges the request of a record by `module`, under the policy of the reference and the
-/// limits of the fast path, and compares with the decision that counted.
+/// limits that the module was loaded with, and compares with the decision that counted.
 pub fn rejudge(evaluators: &Evaluators, module: &Module, record: &EvaluationRecord) -> Rejudged {
     let request = match request(record) {
         Ok(request) => request,

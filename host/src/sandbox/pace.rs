@@ -59,7 +59,11 @@ impl Pace {
 
     /// Whether a brief evaluation came to the end of its limits.
     pub(super) fn cut_short(&self, outcome: &Result<Decision, Fault>) -> bool {
-        let cut = matches!(outcome, Err(Fault::OutOfFuel { .. } | Fault::WallClock { .. }));
+        // No room for an instance is told as a missing runtime; here nobody waits for room.
+        let cut = matches!(
+            outcome,
+            Err(Fault::OutOfFuel { .. } | Fault::WallClock { .. } | Fault::MissingRuntime(_))
+        );
         if cut {
             self.set(false);
         }

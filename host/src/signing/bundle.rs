@@ -80,10 +80,11 @@ impl Seal {
     /// # Errors
     /// `bundle_invalid`.
     pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        if bytes.trim_ascii_start().first() == Some(&b'{') {
+        let text = std::str::from_utf8(bytes).ok().map(str::trim);
+        // A signature as it is may begin with any byte, and is hardly ever text.
+        if text.is_some_and(|text| text.starts_with('{')) {
             return Self::from_json(bytes);
         }
-        let text = std::str::from_utf8(bytes).ok().map(str::trim);
         let decoded = text.and_then(|text| BASE64_STANDARD.decode(text).ok());
         let signature = decoded.unwrap_or_else(|| bytes.to_vec());
         if signature.is_empty() || signature.len() > 256 {
@@ -300,4 +301,23 @@ fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, String> {
         return told(&format!("is larger than {MAX_BUNDLE_BYTES} bytes"));
     }
     Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_may_begin_like_json() {
+        let mut signature = vec![0xff; 64];
+        signature[0] = b'{';
+        let seal = Seal::read(&signature).unwrap();
+        let expected = SealContent::Message {
+            digest: None,
+            signature,
+        };
+        assert_eq!(seal.content, expected);
+        let refused = Seal::read(b" {").unwrap_err();
+        assert_eq!(refused.code, RefusalCode::BundleInvalid);
+    }
 }

@@ -43,7 +43,7 @@ refusal_codes! {
     StatementMismatch "statement_mismatch" "The statement says of the file what is not so: its kind, name, world or semantics version; or two statements differ.",
     StatementNotYetValid "statement_not_yet_valid" "The statement holds from a later time on.",
     StatementExpired "statement_expired" "The statement's time is over.",
-    NameNotTrusted "name_not_trusted" "The trust policy names no module of this name.",
+    NameNotTrusted "name_not_trusted" "The trust policy lists files of this kind by name, and none of this name.",
     BackendNotAllowed "backend_not_allowed" "The module of this name may not be what it is to be used as: the reference or the fast path.",
     WorldNotAllowed "world_not_allowed" "The module of this name may not be of this world.",
     RevisionTooLow "revision_too_low" "The revision is below the least that the trust policy asks for.",

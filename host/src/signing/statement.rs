@@ -33,8 +33,10 @@ const NAME_RULE: &str = "1 to 128 lower-case letters, digits, `-`, `_` and `.`, 
 pub enum ArtifactKind {
     /// A policy module: a component or a native binary.
     Module,
-    /// A compiled policy, or the `policy.yaml` of a pack.
+    /// A compiled policy.
     Policy,
+    /// The `policy.yaml` of a pack: its revisions are not those of the compiled policy.
+    Pack,
     /// A trust registry of MCP servers.
     Registry,
     /// A governance document.
@@ -47,6 +49,7 @@ impl ArtifactKind {
         match self {
             Self::Module => "module",
             Self::Policy => "policy",
+            Self::Pack => "pack",
             Self::Registry => "registry",
             Self::Document => "document",
         }
@@ -67,8 +70,8 @@ impl fmt::Display for ArtifactKind {
 pub struct Artifact {
     /// What kind of file it is.
     pub kind: ArtifactKind,
-    /// The name that the trust policy knows it by: of a module any, of a policy the id of
-    /// its pack, of a document its kind.
+    /// The name that the trust policy knows it by: of a module any, of a policy and a pack
+    /// the id of the pack, of a document its kind.
     pub name: String,
     /// The publisher's version, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

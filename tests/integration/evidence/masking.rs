@@ -13,7 +13,17 @@ use crate::operations::traces::collector;
 const SECRETS: usize = 220;
 
 /// How commands hold a secret, which stands for `{}`.
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 40] = [
+    "redis-cli -h db -p 6379 -a {}",
+    "mysql -h db -P 3306 -u root -p{} shop",
+    "mysql -A -u root -p{}",
+    "7z x -aoa -p{} a.7z",
+    "tool --auth --password {}",
+    "deploy --password {},more",
+    "deploy --password 'a'{}\"b\"",
+    "deploy --password \"{}",
+    "docker login -u robot -p {} registry.example.com",
+    "SECRET_KEY_BASE={} ./serve",
     "deploy --password {} --region north",
     "deploy --password={} --force",
     "deploy --db-password '{}'",

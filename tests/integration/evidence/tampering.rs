@@ -162,6 +162,29 @@ fn one_checkpoint_that_another_key_has_signed_is_found() {
 }
 
 #[test]
+fn a_checkpoint_that_was_changed_is_found() {
+    let place = log();
+    let file = place.dir().join("checkpoints.jsonl");
+    let ours = fs::read_to_string(&file).unwrap();
+    let line = ours.lines().nth(1).unwrap();
+    let frontier = line.find("\"frontier\":[\"sha256:").unwrap() + "\"frontier\":[\"sha256:".len();
+    let digit = if line.as_bytes()[frontier] == b'0' {
+        "1"
+    } else {
+        "0"
+    };
+    let mut other_tree = line.to_owned();
+    other_tree.replace_range(frontier..=frontier, digit);
+    for changed in [line.replace("\"note\"", "\"notes\""), other_tree] {
+        assert_ne!(changed, line);
+        fs::write(&file, ours.replace(line, &changed)).unwrap();
+        let found = place.verify(&[]);
+        assert_eq!(found["faults"][0]["kind"], "bad_checkpoint", "{found}");
+        assert_eq!(found["faults"][0]["place"], "checkpoints.jsonl:2");
+    }
+}
+
+#[test]
 fn a_log_that_shrank_is_found_by_an_old_checkpoint_alone() {
     let place = log();
     let old = place.path("old");

@@ -78,6 +78,19 @@ fn verify_says_whose_signature_it_is_and_what_it_says() {
     );
     let both = ["--key", &it.public("stranger"), "--key", &it.public("publisher")];
     it.done(&[&["module", "verify", &module][..], &both].concat());
+    // A key vouches for a file as what it was signed as.
+    let as_policy = it.cavra(&[
+        "policy",
+        "verify",
+        &module,
+        "--key",
+        &it.public("publisher"),
+        "--json",
+    ]);
+    assert_eq!(
+        (as_policy.code, &as_policy.json()["code"]),
+        (Some(1), &"statement_mismatch".into())
+    );
 
     let by_policy = it
         .done(&[
@@ -211,4 +224,61 @@ fn a_pack_of_the_policy_directory_is_refused_unless_it_is_signed() {
     fs::write(it.path("packs/cavra-pci-dss/policy.yaml"), text).unwrap();
     let refused = it.cavra(&args);
     assert!(refused.stderr.contains("digest_mismatch"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_pack_and_the_policy_compiled_from_it_have_revisions_of_their_own() {
+    let it = Shop::new();
+    let from = integration_tests::root().join("dist/policies/cavra-pci-dss/policy.yaml");
+    fs::create_dir_all(it.path("packs/cavra-pci-dss")).unwrap();
+    super::copy(&from, &it.path("packs/cavra-pci-dss/policy.yaml"));
+    let packs = it.text("packs");
+    let pack = ["--policy-pack", "cavra-pci-dss", "--policy-dir", &packs];
+    let compiled = it.done(&[&["policy", "compile"][..], &pack].concat()).stdout;
+    fs::write(it.path("policy.json"), compiled).unwrap();
+    it.sign("policy", "policy.json", "policies", &["--revision", "5"]);
+    it.sign(
+        "policy",
+        "packs/cavra-pci-dss/policy.yaml",
+        "policies",
+        &["--revision", "3"],
+    );
+    let policy = it.text("policy.json");
+    for _ in 0..2 {
+        let answer = it.evaluate(&[&pack[..], &["--policy-path", &policy]].concat());
+        super::assert_selected(&answer);
+        let signatures = answer["readiness"]["signatures"].as_array().unwrap();
+        let revision = |what: &str| {
+            let found = signatures.iter().find(|it| it["what"] == what);
+            found.map(|it| it["revision"].clone())
+        };
+        assert_eq!(revision("pack cavra-pci-dss"), Some(3.into()), "{answer:#}");
+        assert_eq!(revision("policy cavra-pci-dss"), Some(5.into()), "{answer:#}");
+    }
+    // The one is not taken for the other.
+    let yaml = it.text("packs/cavra-pci-dss/policy.yaml");
+    let public = it.public("policies");
+    let verified = it.done(&["policy", "verify", &yaml, "--key", &public, "--json"]);
+    assert_eq!(verified.json()["statement"]["kind"], "pack");
+}
+
+#[test]
+fn once_a_registry_is_listed_no_other_name_is_taken() {
+    let it = Shop::new();
+    fs::write(it.path("registry.json"), "{\"mcp_servers\":[]}").unwrap();
+    it.sign(
+        "policy",
+        "registry.json",
+        "policies",
+        &["--registry", "--name", "servers", "--revision", "1"],
+    );
+    let registry = it.text("registry.json");
+    for (listed, code) in [("servers", None), ("others", Some("name_not_trusted"))] {
+        it.trust(&(it.policy() + &format!("\n[[registry]]\nname = \"{listed}\"\n")));
+        let answer = it.evaluate(&["--registry-path", &registry]);
+        match code {
+            None => super::assert_selected(&answer),
+            Some(code) => super::assert_refused(&answer, "missing_policy", code),
+        }
+    }
 }

@@ -28,14 +28,19 @@ impl Clock for HandClock {
 }
 
 fn open(it: &Shop) -> (Arc<Host>, Arc<HandClock>) {
+    open_with(it, None)
+}
+
+fn open_with(it: &Shop, packs: Option<String>) -> (Arc<Host>, Arc<HandClock>) {
     let clock = Arc::new(HandClock(Mutex::default()));
-    let flags: BTreeMap<Setting, String> = [
+    let mut flags: BTreeMap<Setting, String> = [
         (Setting::Mode, "enforce".to_owned()),
         (Setting::RuntimePath, it.text(MODULE)),
         (Setting::PolicyPath, "auto".to_owned()),
         (Setting::TrustPolicy, it.text("trust.toml")),
     ]
     .into();
+    flags.extend(packs.map(|packs| (Setting::PolicyDir, packs)));
     let config = Config::read(&flags, &BTreeMap::new()).unwrap();
     let surroundings = Surroundings {
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -138,4 +143,43 @@ fn time_ends_trust_while_a_host_runs() {
     until(&host, None);
     *clock.0.lock().unwrap() = SignedDuration::from_hours(25);
     until(&host, Some("statement_expired"));
+}
+
+#[test]
+fn a_revoked_key_stops_the_fast_path_although_a_pack_in_use_is_refused() {
+    const PACK: &str = "packs/cavra-pci-dss/policy.yaml";
+    let it = Shop::new();
+    let roles = "roles = [\"module-publisher\"]";
+    let both = "roles = [\"module-publisher\", \"policy-publisher\"]";
+    let policy = it.policy().replace(roles, both);
+    it.trust(&policy);
+    fs::create_dir_all(it.path("packs/cavra-pci-dss")).unwrap();
+    super::copy(
+        &integration_tests::root().join("dist/policies/cavra-pci-dss/policy.yaml"),
+        &it.path(PACK),
+    );
+    it.sign("policy", PACK, "publisher", &["--revision", "1"]);
+    let (host, _) = open_with(&it, Some(it.text("packs")));
+    let _watcher = host.watch().unwrap();
+    let request = Request::from_json(
+        br#"{"action_type":"read_file","target":"README.md","policy_pack":"cavra-pci-dss"}"#,
+    )
+    .unwrap();
+    host.evaluate(&request).unwrap();
+    until(&host, None);
+    it.trust(&policy.replace(
+        both,
+        &format!("{both}\nrevoked_at = 2020-01-01T00:00:00Z\nrevoked_reason = \"lost\""),
+    ));
+    until(&host, Some("key_revoked"));
+    let refused = host.evaluate(&request).unwrap_err().to_string();
+    assert!(refused.contains("key_revoked"), "{refused}");
+    // Signed anew by somebody else it is used again; the module is not.
+    it.sign("policy", PACK, "policies", &["--revision", "1"]);
+    let began = Instant::now();
+    while let Err(error) = host.evaluate(&request) {
+        assert!(began.elapsed() < PATIENCE, "{error}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    until(&host, Some("key_revoked"));
 }

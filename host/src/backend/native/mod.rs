@@ -61,7 +61,9 @@ impl NativeRuntime {
     ///
     /// The two texts are handed to the binary as private files: it judges by the
     /// bytes that the caller has verified, not by what lies at the operator's
-    /// paths when it runs. `policy_sha256` is what [`Usage::policy_sha256`] reports.
+    /// paths when it runs. The binary itself is started by its path: whoever can write
+    /// its directory can exchange it between the check and the start.
+    /// `policy_sha256` is what [`Usage::policy_sha256`] reports.
     /// `supervisor` is a program whose `native-supervisor` subcommand calls
     /// [`supervisor::run`]: the `cavra` binary itself.
     ///
@@ -108,7 +110,9 @@ impl NativeRuntime {
             .map_err(|e| Fault::NativeFailed(format!("the request could not be written as JSON: {e}")))?;
         self.check_unchanged()?;
         let document = run::run(self.command()?, &body, started, &self.limits)?;
-        // A file that was exchanged for the time of the run alone shows here.
+        // A file that was exchanged for the time of the run alone may show here, when it has
+        // already run; a directory that was exchanged and put back leaves no trace. Hence
+        // where the binary lies is trusted (docs/native-adapter.md).
         self.check_unchanged()?;
         decision::parse(&document)
     }

@@ -140,9 +140,13 @@ impl Local {
                 }
             }
         }
-        if let Some(first) = rows.first() {
-            if first.sequence != head.size {
-                return Err(self.damaged(format!("entry {} is missing", head.size)));
+        if !rows.is_empty() {
+            let hole = rows
+                .iter()
+                .zip(head.size..)
+                .find(|(row, due)| row.sequence != *due);
+            if let Some((_, due)) = hole {
+                return Err(self.damaged(format!("entry {due} is missing")));
             }
             self.same(head, found)?;
             return Ok(Some(rows));
@@ -322,6 +326,13 @@ impl Local {
             // What a crash has left is no checkpoint, and is passed by.
             let kept = serde_json::from_slice::<Kept>(&line).ok();
             if let Some(note) = kept.and_then(|kept| kept.note.parse::<Checkpoint>().ok()) {
+                // The store takes nothing back.
+                if !note.is_signed_by(&self.key) {
+                    return Err(self.damaged(format!(
+                        "the checkpoint about {} entries is not signed by the log's key",
+                        note.size
+                    )));
+                }
                 if note.size > size {
                     break;
                 }

@@ -32,8 +32,10 @@ pub enum Slot {
     Runtime,
     /// The trust registry of MCP servers.
     Registry,
-    /// A compiled policy, or a pack of the policy directory, by its pack.
+    /// A compiled policy, by its pack.
     Policy(String),
+    /// A pack of the policy directory, by its id.
+    Pack(String),
 }
 
 impl fmt::Display for Slot {
@@ -43,6 +45,7 @@ impl fmt::Display for Slot {
             Self::Runtime => f.pad("runtime"),
             Self::Registry => f.pad("registry"),
             Self::Policy(id) => write!(f, "policy {id}"),
+            Self::Pack(id) => write!(f, "pack {id}"),
         }
     }
 }
@@ -62,7 +65,7 @@ pub enum SignatureStatus {
 /// How a file was judged: one line of the readiness report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Outcome {
-    /// What it is loaded as: `reference`, `runtime`, `registry` or `policy <pack id>`.
+    /// What it is loaded as: `reference`, `runtime`, `registry`, `policy <pack id>` or `pack <pack id>`.
     pub what: String,
     /// verified, pinned or refused.
     pub status: SignatureStatus,

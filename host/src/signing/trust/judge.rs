@@ -139,17 +139,24 @@ impl TrustPolicy {
         let name = artifact.name.as_str();
         let listed = match wanted.kind {
             ArtifactKind::Module => &self.modules,
-            ArtifactKind::Policy => &self.policies,
+            ArtifactKind::Policy | ArtifactKind::Pack => &self.policies,
             ArtifactKind::Registry => &self.registries,
             ArtifactKind::Document => return Ok(()),
         };
         let unlisted = NamePolicy::default();
+        // A registry's name is what its publisher says it is: once names are listed, another
+        // one would be a way around what is asked of them.
+        let listed_only = match wanted.kind {
+            ArtifactKind::Module => true,
+            ArtifactKind::Registry => !listed.is_empty(),
+            ArtifactKind::Policy | ArtifactKind::Pack | ArtifactKind::Document => false,
+        };
         let policy = match listed.get(name) {
             Some(policy) => policy,
-            None if wanted.kind == ArtifactKind::Module => {
+            None if listed_only => {
                 return Err(Refusal::new(
                     RefusalCode::NameNotTrusted,
-                    format!("the trust policy lists no module `{name}`"),
+                    format!("the trust policy lists no {} `{name}`", wanted.kind),
                 ));
             }
             None => &unlisted,

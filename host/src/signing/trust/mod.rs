@@ -55,7 +55,7 @@ impl Role {
     fn of(kind: ArtifactKind, document: Option<DocumentKind>) -> Self {
         match (kind, document) {
             (ArtifactKind::Module, _) => Self::ModulePublisher,
-            (ArtifactKind::Policy | ArtifactKind::Registry, _) => Self::PolicyPublisher,
+            (ArtifactKind::Policy | ArtifactKind::Pack | ArtifactKind::Registry, _) => Self::PolicyPublisher,
             (
                 ArtifactKind::Document,
                 Some(
@@ -145,9 +145,10 @@ pub struct TrustPolicy {
     pub thresholds: BTreeMap<Role, usize>,
     /// The modules, by name. One that is not listed is not trusted.
     pub modules: BTreeMap<String, NamePolicy>,
-    /// What is asked of policies of some packs; of one that is not listed nothing more.
+    /// What is asked of some packs and of the policies that are compiled from them; of one
+    /// that is not listed nothing more.
     pub policies: BTreeMap<String, NamePolicy>,
-    /// What is asked of registries of some names.
+    /// What is asked of registries of some names. Once one is listed, others are not trusted.
     pub registries: BTreeMap<String, NamePolicy>,
     /// SHA-256 of built-in modules that are taken, in hex.
     pub builtins: BTreeSet<String>,

@@ -268,7 +268,13 @@ impl Revisions {
             .create(&self.dir)
             .map_err(told)?;
         let dir = File::open(&self.dir).map_err(told)?;
-        let metadata = dir.metadata().map_err(told)?;
+        self.check(&dir.metadata().map_err(told)?)?;
+        dir.lock().map_err(told)?;
+        Ok(dir)
+    }
+
+    /// Whether nobody else can change what is in the directory.
+    fn check(&self, metadata: &fs::Metadata) -> Result<(), RevisionError> {
         let problem = if metadata.uid() != 0 && metadata.uid() != rustix::process::geteuid().as_raw() {
             Some("belongs to another user")
         } else if metadata.mode() & 0o022 != 0 {
@@ -276,17 +282,22 @@ impl Revisions {
         } else {
             None
         };
-        if let Some(problem) = problem {
-            return Err(RevisionError::Exposed {
+        match problem {
+            None => Ok(()),
+            Some(problem) => Err(RevisionError::Exposed {
                 path: self.dir.clone(),
                 problem,
-            });
+            }),
         }
-        dir.lock().map_err(told)?;
-        Ok(dir)
     }
 
     fn read<T: DeserializeOwned + Versioned>(&self, name: &str) -> Result<Option<T>, RevisionError> {
+        // What somebody else may have written, or removed, says nothing of what was used.
+        match fs::metadata(&self.dir) {
+            Ok(metadata) => self.check(&metadata)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error(&self.dir, error)),
+        }
         let path = self.dir.join(name);
         let told = |error| io_error(&path, error);
         let opened = File::options()
@@ -439,10 +450,13 @@ mod tests {
             );
         }
         fs::remove_file(scratch.path().join(SEEN)).unwrap();
+        assert_eq!(code(state.admit(seen(5, "x"), true)), None);
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        // There is nothing to write, and what is read could be anybody's.
         assert_eq!(
             code(state.admit(seen(5, "x"), true)),
             Some(RefusalCode::RevisionStateUnusable)
         );
+        assert!(matches!(state.seen(), Err(RevisionError::Exposed { .. })));
     }
 }
