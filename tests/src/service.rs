@@ -213,7 +213,11 @@ impl Connection {
 
     /// Whether the service has closed the connection without another byte.
     pub fn is_closed(&mut self) -> bool {
-        matches!(self.0.fill_buf(), Ok([]))
+        match self.0.fill_buf() {
+            Ok(bytes) => bytes.is_empty(),
+            // What was not accepted before the end is reset.
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
     }
 
     fn try_answer(&mut self, method: &str) -> Option<Answer> {
