@@ -16,6 +16,7 @@ mod answer;
 mod body;
 mod described;
 mod follow;
+mod network;
 mod observe;
 mod openapi;
 mod operate;
@@ -31,6 +32,7 @@ pub mod workers;
 
 pub use access::{Access, Caller, Need, TooOften};
 pub use follow::{Followed, Following, follow};
+pub use network::Network;
 pub use operate::{Operations, ReloadError};
 pub use phase::Phase;
 pub use problem::{Problem, ProblemKind};

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::Service;
 
-use super::{App, Tls, router, warm};
+use super::{App, Network, Tls, router, warm};
 
 /// How long the head of a request may take, and a connection may be idle.
 const HEAD_TIME: Duration = Duration::from_secs(30);
@@ -63,6 +63,7 @@ pub struct Serve {
     addr: SocketAddr,
     transport: Transport,
     connections: Arc<Semaphore>,
+    network: Network,
     drain: Duration,
 }
 
@@ -76,8 +77,8 @@ pub enum Ended {
 }
 
 impl Serve {
-    /// Listens on `addr`. At most `connections` are open at once; requests in flight
-    /// may take `drain` at the end.
+    /// Listens on `addr`. At most `connections` are open at once, carried by the threads
+    /// of `network`; requests in flight may take `drain` at the end.
     ///
     /// # Errors
     /// When the address cannot be listened on.
@@ -85,6 +86,7 @@ impl Serve {
         addr: SocketAddr,
         transport: Transport,
         connections: usize,
+        network: Network,
         drain: Duration,
     ) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Bind { addr, source };
@@ -94,6 +96,7 @@ impl Serve {
             listener,
             transport,
             connections: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
+            network,
             drain,
         })
     }
@@ -119,13 +122,20 @@ impl Serve {
             () = serving => {}
         }
         app.phase.stop();
-        let drain = self.drain;
-        drop(self);
-        tokio::select! {
+        let Self {
+            drain,
+            network,
+            listener,
+            ..
+        } = self;
+        drop(listener);
+        let ended = tokio::select! {
             () = graceful.shutdown() => Ended::Drained,
             () = tokio::time::sleep(drain) => Ended::CutOff,
             () = hurry => Ended::CutOff,
-        }
+        };
+        drop(network);
+        ended
     }
 
     /// Takes connections, for ever.
@@ -136,11 +146,16 @@ impl Serve {
             };
             match self.listener.accept().await {
                 Ok((stream, addr)) => {
+                    // It is polled by the thread that carries it, and not by this one.
+                    let Ok(stream) = stream.into_std() else { continue };
                     let router = router.clone();
                     let watcher = graceful.watcher();
                     let transport = self.transport.clone();
                     let app = Arc::clone(app);
-                    tokio::spawn(async move {
+                    self.network.carry(async move {
+                        let Ok(stream) = TcpStream::from_std(stream) else {
+                            return;
+                        };
                         let _open = Open::count(&app);
                         connected(&app, transport, stream, Peer { addr }, router, watcher).await;
                         drop(permit);

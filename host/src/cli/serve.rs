@@ -11,7 +11,8 @@ use super::{Exit, Failure, open_host_switched, output, recording, rollback};
 use crate::access::TokenFile;
 use crate::api::workers::{Size, Workers};
 use crate::api::{
-    Access, App, Ended, Followed, Operations, Parts, Serve, Tls, TlsError, Transport, follow, templates,
+    Access, App, Ended, Followed, Network, Operations, Parts, Serve, Tls, TlsError, Transport, follow,
+    templates,
 };
 use crate::clock::{Clock, RandomIds, SystemClock};
 use crate::config::{Config, LogLevel, ServiceConfig, Setting};
@@ -51,9 +52,8 @@ impl ServeArgs {
             .map(Traces::open)
             .transpose()?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(cores)
-            .thread_name("network")
+        // It accepts connections and waits for signals; the network's threads do the rest.
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let served = runtime.block_on(serve(config, cores, traces, logs.as_ref()));
@@ -153,6 +153,7 @@ async fn serve(
         service.addr,
         transport,
         usize::try_from(service.max_connections).unwrap_or(usize::MAX),
+        Network::start(cores)?,
         service.drain,
     )
     .await?;
