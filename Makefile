@@ -42,11 +42,13 @@ test: build
 	cargo test --locked --release $(NATIVE)
 
 # The property tests at length: millions of generated cases (CASES=…); and a service that
-# is killed again and again while it answers (ANSWERS=…, KILLS=…).
+# is killed, whose disk is filled, and whose database is stopped, again and again while it
+# answers (ANSWERS=…, KILLS=…).
 test-long: build
-	CAVRA_PROPERTY_CASES=$(or $(CASES),2000000) cargo test --locked --release -p integration-tests parity:: -- --nocapture
+	CAVRA_PROPERTY_CASES=$(or $(CASES),2000000) cargo test --locked --release $(NATIVE) --test integration -- --nocapture parity::
 	CAVRA_EVIDENCE_ANSWERS=$(or $(ANSWERS),100000) CAVRA_EVIDENCE_KILLS=$(or $(KILLS),20) \
-		cargo test --locked --release -p integration-tests whenever_the_service_is_killed -- --nocapture
+		cargo test --locked --release $(NATIVE) --test integration -- --nocapture --test-threads 1 \
+		whenever_the_service_is_killed however_often
 
 # The service against its OpenAPI document: thousands of generated requests (REQUESTS=…).
 fuzz-api: build

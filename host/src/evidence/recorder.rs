@@ -5,6 +5,10 @@
 //! then writes all that waits, unless another is at it: nobody has to be woken for a
 //! write that takes as long as waking. Where they wait for the disk (`fsync`) or for
 //! nothing (`async`), a thread of the log's own writes, so that judging goes on.
+//!
+//! A thread that others wait for, such as one that carries connections, does the same as
+//! long as writing takes no longer than a moment. After a write that took longer, another
+//! thread does it, until one was quick again.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -299,7 +303,7 @@ impl Shared {
         self.durability == Durability::Flush
     }
 
-    /// Hands a record over; whether there was anybody to take it.
+    /// Hands a record over, waiting for room; whether there was anybody to take it.
     fn put(&self, job: Job) -> bool {
         let mut waiting = self.waiting();
         while waiting.jobs.len() >= QUEUE && !waiting.closed {
@@ -311,6 +315,23 @@ impl Shared {
                 waiting = self.room.wait(waiting).unwrap_or_else(PoisonError::into_inner);
             }
         }
+        self.push(waiting, job)
+    }
+
+    /// As [`Self::put`], on a thread that others wait for. Gives the record back where
+    /// there is no room, or writing it may take longer than a moment.
+    fn put_briefly(&self, job: Job) -> Result<bool, Job> {
+        if self.write_themselves() && !self.stats.writes_quickly() {
+            return Err(job);
+        }
+        let waiting = self.waiting();
+        if waiting.jobs.len() >= QUEUE && !waiting.closed {
+            return Err(job);
+        }
+        Ok(self.push(waiting, job))
+    }
+
+    fn push(&self, mut waiting: MutexGuard<'_, Waiting>, job: Job) -> bool {
         if waiting.closed {
             return false;
         }
@@ -422,10 +443,29 @@ impl Prepared {
         }
     }
 
-    /// As [`Self::send`], without making a thread of the runtime wait.
+    /// As [`Self::send`], without making a thread of the runtime wait longer than a
+    /// moment. What it does at once it does when it is first polled.
     pub async fn handed_over(self) -> Ticket {
-        let sent = tokio::task::spawn_blocking(move || self.send()).await;
+        let waits = match self.send_briefly() {
+            Ok(ticket) => return ticket,
+            Err(waits) => waits,
+        };
+        let sent = tokio::task::spawn_blocking(move || waits.send()).await;
         sent.unwrap_or_else(|_| closed())
+    }
+
+    fn send_briefly(self) -> Result<Ticket, Self> {
+        let Self { job, shared, ticket } = self;
+        match job.map(|job| shared.put_briefly(job)) {
+            Ok(Ok(true)) => Ok(ticket),
+            Ok(Ok(false)) => Ok(closed()),
+            Ok(Err(job)) => Err(Self {
+                job: Ok(job),
+                shared,
+                ticket,
+            }),
+            Err(failed) => Ok(Ticket(Told::Failed(failed))),
+        }
     }
 }
 
@@ -462,3 +502,6 @@ impl Ticket {
 fn lost() -> Result<(), Unrecorded> {
     Err(Unrecorded("whoever wrote has ended".into()))
 }
+
+#[cfg(test)]
+mod tests;

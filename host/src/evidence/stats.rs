@@ -1,8 +1,12 @@
 //! What the writer of the log has done so far, for those who watch it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use crate::telemetry::instruments::{Counter, Histogram};
+
+/// How long a write may take for the next to be expected to be quick.
+const QUICK: Duration = Duration::from_millis(2);
 
 /// What the writer has done so far.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub struct Stats {
     pub(super) unsigned: AtomicU64,
     pub(super) signed_at: AtomicU64,
     pub(super) write_seconds: Histogram,
+    /// Whether the last write took longer than a moment.
+    slow: AtomicBool,
 }
 
 impl Default for Stats {
@@ -36,11 +42,24 @@ impl Default for Stats {
             unsigned: AtomicU64::default(),
             signed_at: AtomicU64::default(),
             write_seconds: Histogram::seconds(),
+            slow: AtomicBool::default(),
         }
     }
 }
 
 impl Stats {
+    /// A write took so long.
+    pub(super) fn wrote(&self, time: Duration) {
+        self.write_seconds.took(time);
+        self.slow.store(time > QUICK, Relaxed);
+    }
+
+    /// Whether the next write can be expected to take no longer than a moment, as the
+    /// last did.
+    pub(super) fn writes_quickly(&self) -> bool {
+        !self.slow.load(Relaxed)
+    }
+
     /// How many evaluations are recorded.
     pub fn written(&self) -> u64 {
         self.written.get()

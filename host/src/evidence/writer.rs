@@ -72,7 +72,7 @@ impl Writer {
     pub(super) fn write(&mut self, batch: Vec<Job>) {
         let began = Instant::now();
         let outcome = self.append(&batch);
-        self.stats.write_seconds.took(began.elapsed());
+        self.stats.wrote(began.elapsed());
         match outcome {
             Ok(bytes) => {
                 self.stats.written.add(batch.len() as u64);

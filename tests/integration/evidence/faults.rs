@@ -2,97 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use integration_tests::service::Service;
 use integration_tests::{cavra, fast_path};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use super::load::{Asked, number, request};
 use super::{IDENTITY, Place, RECIPIENT};
-
-/// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-/// A number from the environment: tests at length set a larger one.
-#[expect(clippy::disallowed_methods, reason = "whoever starts the tests says so")]
-fn number(name: &str, default: usize) -> usize {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
-
-/// The nth of many requests, which are of all kinds; some hold a secret.
-fn request(n: usize) -> Value {
-    match n % 8 {
-        0 => json!({"action_type": "read_file", "target": format!("src/{n}.rs")}),
-        1 => json!({"action_type": "write_file", "target": format!("docs/{n}.md"), "ticket": {"number": n}}),
-        2 => json!({"action_type": "execute_command", "target": "git status"}),
-        3 => json!({"action_type": "execute_command", "target": format!("rm -rf /var/{n}")}),
-        4 => json!({"action_type": "git_operation", "target": "main", "operation": "push"}),
-        5 => json!({"action_type": "mcp_tool_call", "server": "example-mcp", "tool": format!("t{n}")}),
-        6 => json!({"action_type": "execute_command", "target": format!("deploy --password word-{n}-word")}),
-        _ => {
-            json!({"action_type": "execute_command", "target": "terraform plan", "session_id": format!("s{}", n % 9)})
-        }
-    }
-}
-
-/// One answer from a connection; none when the service is gone.
-fn answer(stream: &mut TcpStream, seen: &mut Vec<u8>) -> Option<(u16, Value)> {
-    seen.clear();
-    let mut buffer = [0; 16 * 1024];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => return None,
-            Ok(n) => seen.extend_from_slice(&buffer[..n]),
-        }
-        let text = std::str::from_utf8(seen).unwrap();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else {
-            continue;
-        };
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        if body.len() == length.unwrap().parse::<usize>().unwrap() {
-            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-            return Some((status, serde_json::from_str(body).unwrap()));
-        }
-    }
-}
-
-/// Asks until the service is gone, or `enough`; tells the ids of all answers that came whole.
-fn ask(addr: SocketAddr, next: &AtomicUsize, answered: &Mutex<BTreeSet<String>>, enough: usize) {
-    let Ok(mut stream) = TcpStream::connect(addr) else {
-        return;
-    };
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_nodelay(true).unwrap();
-    let mut seen = Vec::new();
-    loop {
-        let body = request(next.fetch_add(1, Ordering::Relaxed)).to_string();
-        let request = format!(
-            "POST /runtime/go-pilot/evaluate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        if stream.write_all(request.as_bytes()).is_err() {
-            return;
-        }
-        let Some((status, answer)) = answer(&mut stream, &mut seen) else {
-            return;
-        };
-        assert_eq!(status, 200, "{answer}");
-        let id = answer["evaluation_id"].as_str().unwrap().to_owned();
-        let mut answered = answered.lock().unwrap();
-        answered.insert(id);
-        if answered.len() >= enough {
-            return;
-        }
-    }
-}
 
 /// With `CAVRA_EVIDENCE_ANSWERS` and `CAVRA_EVIDENCE_KILLS` at length: see `make test-long`.
 #[test]
@@ -102,7 +22,7 @@ fn every_answer_is_in_the_log_whenever_the_service_is_killed() {
         number("CAVRA_EVIDENCE_ANSWERS", 1_500),
         number("CAVRA_EVIDENCE_KILLS", 5),
     );
-    let (answered, next) = (Mutex::new(BTreeSet::new()), AtomicUsize::new(0));
+    let asked = Asked::default();
     let mut took = Duration::ZERO;
     for round in 1..=kills {
         // After so many answers, and then at some moment.
@@ -120,14 +40,9 @@ fn every_answer_is_in_the_log_whenever_the_service_is_killed() {
         let pid = Pid::from_raw(service.id().cast_signed()).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| ask(addr, &next, &answered, usize::MAX));
+                scope.spawn(|| asked.ask(addr, None));
             }
-            let started = Instant::now();
-            while answered.lock().unwrap().len() < enough {
-                assert!(started.elapsed() < PATIENCE, "no answers");
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            took += started.elapsed();
+            took += asked.wait_for(enough);
             let moment = (u64::from(service.id()) * 7919 + round as u64 * 104_729) % 60_000;
             std::thread::sleep(Duration::from_micros(moment));
             kill_process(pid, Signal::KILL).unwrap();
@@ -146,7 +61,7 @@ fn every_answer_is_in_the_log_whenever_the_service_is_killed() {
         );
     }
     let recorded: BTreeSet<String> = place.records().into_iter().map(|it| it.evaluation_id).collect();
-    let answered = answered.into_inner().unwrap();
+    let answered = asked.answered();
     let missing: Vec<&String> = answered.difference(&recorded).collect();
     assert!(missing.is_empty(), "{missing:?}");
     // All of it was decided as it says, the masked ones too.
@@ -180,9 +95,13 @@ fn every_answer_is_in_the_log_whenever_the_service_is_killed() {
     );
 }
 
+/// The size of a small disk, and how much of it something else takes, in bytes.
+const SMALL: usize = 1 << 20;
+const FILLED: usize = 700_000;
+
 /// A service whose log lies on a small disk of its own, which nobody else sees; none
-/// where this machine lets nobody mount one. What fills the disk lies on it as `filler`.
-fn on_a_small_disk(place: &Place, flags: &[&str]) -> Option<(Service, PathBuf)> {
+/// where this machine lets nobody mount one.
+fn on_a_small_disk(place: &Place, bytes: usize, flags: &[&str]) -> Option<(Service, PathBuf)> {
     let disk = place.path("disk");
     fs::create_dir(&disk).unwrap();
     let namespace = ["--user", "--map-root-user", "--mount"];
@@ -195,7 +114,7 @@ fn on_a_small_disk(place: &Place, flags: &[&str]) -> Option<(Service, PathBuf)> 
         eprintln!("NOT SHOWN: nothing can be mounted here ({mounts:?}), so no disk can be filled");
         return None;
     }
-    let script = "mount -t tmpfs -o size=1m,mode=700 tmpfs \"$0\" && head -c 700000 /dev/zero > \"$0/filler\" && exec \"$@\"";
+    let script = format!("mount -t tmpfs -o size={bytes},mode=700 tmpfs \"$0\" && exec \"$@\"");
     let serve = cavra(["serve"])
         .args(flags)
         .args(fast_path("enforce", "builtin:fastpath"))
@@ -203,7 +122,7 @@ fn on_a_small_disk(place: &Place, flags: &[&str]) -> Option<(Service, PathBuf)> 
         .env("CAVRA_EVIDENCE_DIR", disk.join("log"))
         .env("CAVRA_EVIDENCE_KEY", place.path("key"));
     let mut wrapper: Vec<String> = namespace.map(str::to_owned).to_vec();
-    wrapper.extend(["/bin/sh", "-c", script].map(str::to_owned));
+    wrapper.extend(["/bin/sh", "-c", &script].map(str::to_owned));
     wrapper.push(disk.to_str().unwrap().to_owned());
     let service = Service::ready(serve.under("/usr/bin/unshare", wrapper));
     // As the service sees it.
@@ -211,8 +130,19 @@ fn on_a_small_disk(place: &Place, flags: &[&str]) -> Option<(Service, PathBuf)> 
     Some((service, PathBuf::from(seen)))
 }
 
+/// Puts something else on the disk, of this many bytes or as many as there is room for.
+fn fill(disk: &Path, bytes: usize) {
+    let mut filler = fs::File::create(disk.join("filler")).unwrap();
+    // Where the disk is full, the rest is not written.
+    let _ = filler.write_all(&vec![0; bytes]);
+}
+
+fn empty(disk: &Path) {
+    fs::remove_file(disk.join("filler")).unwrap();
+}
+
 /// Ids of records and how many evaluations gaps tell of, in a log that verifies.
-fn recorded(log: &std::path::Path) -> (BTreeSet<String>, u64) {
+fn recorded(log: &Path) -> (BTreeSet<String>, u64) {
     let output = cavra(["evidence", "verify", log.to_str().unwrap(), "--json"]).run();
     assert_eq!(output.code, Some(0), "{}", output.stdout);
     let gaps = output.json()["gaps"].as_u64().unwrap();
@@ -242,9 +172,10 @@ fn id(body: &str) -> String {
 #[test]
 fn a_full_disk_stops_answers_until_there_is_room() {
     let place = Place::new();
-    let Some((service, disk)) = on_a_small_disk(&place, &[]) else {
+    let Some((service, disk)) = on_a_small_disk(&place, SMALL, &[]) else {
         return;
     };
+    fill(&disk, FILLED);
     let mut answered = BTreeSet::new();
     let mut refused = 0;
     for n in 0.. {
@@ -272,7 +203,7 @@ fn a_full_disk_stops_answers_until_there_is_room() {
     let (records, _) = recorded(&disk.join("log"));
     assert!(answered.is_subset(&records));
     assert!(is_failing(&service));
-    fs::remove_file(disk.join("filler")).unwrap();
+    empty(&disk);
     for n in 0..20 {
         let answer = service.evaluate(&request(n));
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -287,9 +218,10 @@ fn a_full_disk_stops_answers_until_there_is_room() {
 fn a_full_disk_leaves_a_gap_where_answers_go_on() {
     let place = Place::new();
     let flags = ["--on-evidence-failure", "continue"];
-    let Some((service, disk)) = on_a_small_disk(&place, &flags) else {
+    let Some((service, disk)) = on_a_small_disk(&place, SMALL, &flags) else {
         return;
     };
+    fill(&disk, FILLED);
     let answered = std::cell::RefCell::new(BTreeSet::new());
     let mut lost = 0;
     for n in 0.. {
@@ -304,7 +236,7 @@ fn a_full_disk_leaves_a_gap_where_answers_go_on() {
             break;
         }
     }
-    fs::remove_file(disk.join("filler")).unwrap();
+    empty(&disk);
     // Room can take a moment to be seen.
     let writes = |service: &Service| {
         let answer = service.evaluate(&request(0));
@@ -321,5 +253,46 @@ fn a_full_disk_leaves_a_gap_where_answers_go_on() {
     assert!(
         metrics.contains(&format!("cavra_evidence_lost_total {gaps}")),
         "{metrics}"
+    );
+}
+
+/// With `CAVRA_EVIDENCE_ANSWERS` and `CAVRA_EVIDENCE_KILLS` at length: see `make test-long`.
+#[test]
+fn every_answer_is_in_the_log_however_often_the_disk_is_filled() {
+    let (all, times) = (
+        number("CAVRA_EVIDENCE_ANSWERS", 1_500),
+        number("CAVRA_EVIDENCE_KILLS", 5),
+    );
+    let place = Place::new();
+    // A record is about 4 KB; room for those that are sealed twice, and for all that are
+    // judged while the disk is filled.
+    let bytes = 64 * SMALL + all * 16 * 1024;
+    let Some((service, disk)) = on_a_small_disk(&place, bytes, &[]) else {
+        return;
+    };
+    let asked = Asked::default();
+    let addr = service.addr;
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| asked.ask(addr, Some("urn:cavra:problem:evidence-unavailable")));
+        }
+        for time in 1..=times {
+            asked.wait_for(all * time / times);
+            let refused = asked.refused();
+            fill(&disk, bytes);
+            service.wait_until("it is refused", |_| asked.refused() > refused + 10);
+            // What is there is whole, in the middle of it.
+            recorded(&disk.join("log"));
+            empty(&disk);
+        }
+        asked.end();
+    });
+    let (records, gaps) = recorded(&disk.join("log"));
+    let answered = asked.answered();
+    assert_eq!((&records, gaps), (&*answered, 0));
+    eprintln!(
+        "{} answers, {} refused, the disk filled {times} times",
+        answered.len(),
+        asked.refused()
     );
 }

@@ -3,6 +3,7 @@
 mod durability;
 mod faults;
 mod fleet;
+mod load;
 mod masking;
 mod records;
 mod sealed;

@@ -7,8 +7,9 @@
 //!   on a thread of the network: handing it over and back would take longer. Its limits
 //!   are those of a moment, too; where it comes to their end, nothing came of it, and it
 //!   runs as all others do. A backend that took longer the last time is not tried so, and
-//!   a native one never is, nor is anything where evidence is kept: nobody knows how
-//!   long a disk takes. Of such requests only so many wait for each other.
+//!   a native one never is. Where evidence is kept, it is written there, too, as long as
+//!   writing takes no longer than a moment. Of such requests only so many wait for each
+//!   other.
 //! - All others run on threads of their own. There are
 //!   *places* for fast paths, one for each processor, and twice as many threads: when
 //!   every place is held by a fast path that hangs, as many threads as there are
@@ -240,10 +241,9 @@ impl Workers {
     }
 
     /// Judges on this thread as far as that takes no longer than a moment, which may be
-    /// not at all. A batch, which is a thousand moments, is not judged so; nor is what is
-    /// recorded before it is answered: nobody knows how long a disk takes.
+    /// not at all. A batch, which is a thousand moments, is not judged so.
     async fn briefly(&self, request: &Request, patience: Patience) -> Option<Begun> {
-        if patience == Patience::Batch || self.host.evidence().is_some() {
+        if patience == Patience::Batch {
             return None;
         }
         let _here = self.here.try_acquire().ok()?;

@@ -1,12 +1,15 @@
 //! What happens when the database or the service fails.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use integration_tests::fast_path;
 use integration_tests::postgres::Postgres;
 use integration_tests::service::Service;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
+use super::super::load::{Asked, number};
 use super::{Place, assert_same, requests, verify};
 
 fn serve(place: &Place, url: &str) -> integration_tests::Cavra {
@@ -82,6 +85,53 @@ fn a_database_that_is_stopped_and_started_has_everything_once() {
     assert_eq!(service.wait(), Some(0));
     assert_same(&database, &place);
     assert_eq!(verify(&database)["logs"][0]["unsigned"], 0);
+}
+
+/// With `CAVRA_EVIDENCE_ANSWERS` and `CAVRA_EVIDENCE_KILLS` at length: see `make test-long`.
+#[test]
+fn however_often_the_database_is_stopped_it_has_everything_once() {
+    let (all, times) = (
+        number("CAVRA_EVIDENCE_ANSWERS", 1_500),
+        number("CAVRA_EVIDENCE_KILLS", 3),
+    );
+    let mut database = Postgres::start();
+    let place = Place::new();
+    let serve = serve(&place, &database.owner());
+    let service = Service::ready(serve.args(fast_path("enforce", "builtin:fastpath")));
+    let asked = Asked::default();
+    let addr = service.addr;
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| asked.ask(addr, None));
+        }
+        for time in 1..=times {
+            asked.wait_for(all * time / times);
+            database.stop();
+            service.wait_until("the outage is seen", |service| {
+                gauge(service, "cavra_evidence_store_up") == Some(0.0)
+            });
+            database.start_again();
+            service.wait_until("it is sent again", |service| {
+                gauge(service, "cavra_evidence_store_up") == Some(1.0)
+            });
+        }
+        asked.end();
+    });
+    wait_until_sent(&service);
+    let records: BTreeSet<String> = place.records().into_iter().map(|it| it.evaluation_id).collect();
+    let answered = asked.answered();
+    assert_eq!(records, *answered);
+    assert_same(&database, &place);
+    let found = verify(&database);
+    assert_eq!(
+        (&found["verified"], &found["logs"][0]["entries"]),
+        (&json!(true), &json!(answered.len())),
+        "{found}"
+    );
+    eprintln!(
+        "{} answers, the database stopped {times} times: all in it, once",
+        answered.len()
+    );
 }
 
 #[test]
