@@ -95,6 +95,8 @@ pub struct Surroundings {
     pub allocation: Allocation,
     /// Where compiled code is kept for the next process; none: nowhere.
     pub cache: Option<Cache>,
+    /// Where modules are kept by their digest; none: nowhere.
+    pub module_store: Option<PathBuf>,
     /// Who records evaluations; none: nobody.
     pub evidence: Option<Recorder>,
     /// The program that supervises native runtimes: the `cavra` binary itself.
@@ -127,6 +129,7 @@ struct Base {
     supervisor: PathBuf,
     rollback: Arc<RollbackSwitch>,
     loader: Loader,
+    module_store: Option<PathBuf>,
 }
 
 /// Everything that was made from one reading of the settings.
@@ -184,6 +187,7 @@ impl Host {
             ids,
             allocation,
             cache,
+            module_store,
             evidence,
             supervisor,
         } = surroundings;
@@ -195,6 +199,7 @@ impl Host {
             supervisor,
             rollback,
             loader: Loader::new(allocation, config.reference_limits(), cache)?,
+            module_store,
         });
         Ok(Self {
             memory_bytes,

@@ -20,6 +20,7 @@ mod runtime;
 mod serve;
 mod settings;
 mod signing;
+mod store;
 mod stream;
 mod token;
 mod tour;
@@ -264,6 +265,7 @@ fn open_host_switched(
         ids: Arc::new(RandomIds),
         allocation,
         cache: cache::open(&config),
+        module_store: store::dir(&config),
         evidence: recording::start(&config, clock)?,
         supervisor: std::env::current_exe().map_err(|e| Failure::Internal(e.to_string()))?,
     };

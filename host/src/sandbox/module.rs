@@ -144,6 +144,11 @@ pub fn is_wasm(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\0asm")
 }
 
+/// Whether a file begins as a component does.
+pub fn is_component(bytes: &[u8]) -> bool {
+    bytes.starts_with(&COMPONENT_PREAMBLE)
+}
+
 impl Module {
     /// Checks and compiles a component and asks it what it is.
     ///
@@ -167,7 +172,7 @@ impl Module {
         if bytes.starts_with(&CORE_PREAMBLE) {
             return Err(ModuleError::CoreModule);
         }
-        if !bytes.starts_with(&COMPONENT_PREAMBLE) {
+        if !is_component(&bytes) {
             return Err(ModuleError::NotAComponent);
         }
         let sha256: Arc<str> = sha256_hex(&bytes).into();

@@ -23,7 +23,7 @@ use super::{Refusal, RefusalCode};
 /// The most bytes of all bundles beside one file.
 pub const MAX_BUNDLE_BYTES: u64 = 1024 * 1024;
 /// So many signatures of one file are looked at.
-const MAX_SEALS: usize = 16;
+pub const MAX_SEALS: usize = 16;
 
 const ONE: &str = ".sigstore.json";
 const MORE: &str = ".sigstore.jsonl";

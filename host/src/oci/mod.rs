@@ -1,0 +1,4 @@
+//! Modules as artifacts of the Open Container Initiative: how registries and archives
+//! hold them.
+
+pub mod artifact;
