@@ -1,6 +1,5 @@
 //! `cavra module`: a look at a component before it is used.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -8,16 +7,15 @@ use serde::Serialize;
 
 use super::settings::SettingsArgs;
 use super::signing::{AttachArgs, KeygenArgs, SignArgs, VerifyArgs};
-use super::{Exit, Failure, output};
+use super::{Exit, Failure, output, store};
 use crate::backend::Stages;
 use crate::builtin;
 use crate::config::Config;
-use crate::host::read_module;
 use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicySource};
 use crate::sandbox::{Allocation, Description, EVALUATOR, Evaluator, Limits, Loader, Module, Preparation};
 use crate::signing::trust::BackendRole;
-use crate::signing::{ArtifactKind, SealView, Seals};
+use crate::signing::{ArtifactKind, SealView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModuleCommand {
@@ -62,7 +60,7 @@ fn backend(word: &str) -> Result<BackendRole, String> {
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
-    /// A component, or `builtin:reference` or `builtin:fastpath`
+    /// A component, `sha256:<hex>` of the module store, `builtin:reference` or `builtin:fastpath`
     module: String,
     /// Print as JSON
     #[arg(long)]
@@ -73,7 +71,7 @@ pub(super) struct InspectArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// A component, or `builtin:reference` or `builtin:fastpath`
+    /// A component, `sha256:<hex>` of the module store, `builtin:reference` or `builtin:fastpath`
     module: String,
     /// The pack to judge by: a built-in one or, with `--policy-path`, one that is there
     /// [default: cavra-ai-agent-baseline, or the one that is there]
@@ -171,19 +169,18 @@ fn policy(pack: Option<&str>, setting: &str) -> Result<CompiledPolicy, Failure> 
 /// anew, for what is asked is what the module does.
 fn open(name: &str, pack: Option<&str>, config: &Config, limits: Limits) -> Result<Subject, Failure> {
     let told = |problem: String| Failure::Input(format!("`{name}`: {problem}"));
-    let bytes = match builtin::module(name) {
-        Some(bytes) => bytes.map_err(Failure::Input)?.to_vec(),
-        None => read_module(Path::new(name)).map_err(told)?,
-    };
-    let length = bytes.len();
+    let fetched = store::fetch(name, config)?;
+    let length = fetched.bytes.len();
     let signatures = match builtin::module(name) {
         Some(_) => Vec::new(),
-        None => Seals::beside(Path::new(name)).views(&bytes),
+        None => fetched.seals(name).views(&fetched.bytes),
     };
     // Room enough for either backend, as a host has.
     let loader = Loader::new(Allocation::Pooled(1), limits.for_reference(), None);
     let loader = loader.map_err(|e| Failure::Internal(e.to_string()))?;
-    let module = loader.module(limits, bytes).map_err(|e| told(e.to_string()))?;
+    let module = loader
+        .module(limits, fetched.bytes)
+        .map_err(|e| told(e.to_string()))?;
     let policy = Arc::new(policy(pack, &config.policy_path)?);
     Ok(Subject {
         bytes: length,

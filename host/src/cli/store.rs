@@ -7,6 +7,7 @@ use etcetera::base_strategy::Xdg;
 
 use super::Failure;
 use crate::config::{Config, Setting};
+use crate::host::{self, Fetched};
 use crate::store::{ModuleStore, StoreError};
 
 const AUTO: &str = "auto";
@@ -31,7 +32,6 @@ pub(super) fn dir(config: &Config) -> Option<PathBuf> {
 }
 
 /// The store, for those who must have it.
-#[expect(dead_code, reason = "the commands follow")]
 pub(super) fn open(config: &Config) -> Result<ModuleStore, Failure> {
     let dir = dir(config).ok_or_else(|| {
         Failure::Input(format!(
@@ -40,4 +40,9 @@ pub(super) fn open(config: &Config) -> Result<ModuleStore, Failure> {
         ))
     })?;
     Ok(ModuleStore::open(&dir)?)
+}
+
+/// The module that `name` stands for: a built-in one, one of the store, or a file.
+pub(super) fn fetch(name: &str, config: &Config) -> Result<Fetched, Failure> {
+    host::fetch(name, dir(config).as_deref()).map_err(Failure::Input)
 }

@@ -97,7 +97,7 @@ pub enum ArtifactError {
     #[error("the manifest of the signature is about {found}, not about {wanted}")]
     OtherSubject {
         /// What it is about.
-        found: String,
+        found: Digest,
         /// What it should be about.
         wanted: Digest,
     },
@@ -515,15 +515,18 @@ fn annotations(found: &Option<std::collections::HashMap<String, String>>) -> Ann
 /// # Errors
 /// What is wrong with it; also when the module would be too large, before it is fetched.
 pub fn read_manifest(bytes: &[u8]) -> Result<ModuleManifest, ArtifactError> {
-    const WHAT: &str = "manifest";
-    let manifest = image_manifest(WHAT, bytes)?;
+    module_of(&image_manifest("manifest", bytes)?)
+}
+
+fn module_of(manifest: &ImageManifest) -> Result<ModuleManifest, ArtifactError> {
     let config = manifest.config();
     if config.media_type().as_ref() != CONFIG {
         return other_type("configuration", config.media_type(), CONFIG);
     }
+    let layer = one_layer("manifest", manifest, LAYER)?;
     Ok(ModuleManifest {
         config: Described::of("configuration", config, MAX_CONFIG_BYTES)?,
-        layer: Described::of("module", one_layer(WHAT, &manifest, LAYER)?, MAX_MODULE_BYTES)?,
+        layer: Described::of("module", layer, MAX_MODULE_BYTES)?,
         annotations: annotations(manifest.annotations()),
     })
 }
@@ -552,28 +555,76 @@ pub fn check_config(bytes: &[u8], manifest: &ModuleManifest) -> Result<(), Artif
     Ok(())
 }
 
+/// A bundle that is attached to another manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The manifest that it is about.
+    pub subject: Digest,
+    /// The bundle.
+    pub bundle: Described,
+}
+
+/// A manifest, of any kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnyManifest {
+    /// Of a module.
+    Module(ModuleManifest),
+    /// Of a signature.
+    Bundle(Attached),
+    /// Of something else that is attached to another manifest, such as a list of parts.
+    OtherReferrer,
+}
+
+/// Reads a manifest of a module, or of what is attached to one.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_any(bytes: &[u8]) -> Result<AnyManifest, ArtifactError> {
+    let manifest = image_manifest("manifest", bytes)?;
+    if manifest.subject().is_none() {
+        return module_of(&manifest).map(AnyManifest::Module);
+    }
+    match artifact_type(&manifest).as_ref() {
+        BUNDLE => attached(&manifest).map(AnyManifest::Bundle),
+        _ => Ok(AnyManifest::OtherReferrer),
+    }
+}
+
+/// What was written before there were artifact types says it of its configuration.
+fn artifact_type(manifest: &ImageManifest) -> &MediaType {
+    let said = manifest.artifact_type().as_ref();
+    said.unwrap_or_else(|| manifest.config().media_type())
+}
+
+fn attached(manifest: &ImageManifest) -> Result<Attached, ArtifactError> {
+    const WHAT: &str = "manifest of the signature";
+    let kind = artifact_type(manifest);
+    if kind.as_ref() != BUNDLE {
+        return other_type(WHAT, kind, BUNDLE);
+    }
+    let subject = manifest.subject().as_ref();
+    let subject = subject.ok_or_else(|| malformed(WHAT, "it says not what it is about"))?;
+    let subject: &str = subject.digest().as_ref();
+    Ok(Attached {
+        subject: subject.parse().map_err(|e| malformed(WHAT, e))?,
+        bundle: Described::of("bundle", one_layer(WHAT, manifest, BUNDLE)?, MAX_BUNDLE_BYTES)?,
+    })
+}
+
 /// Reads a manifest that attaches a bundle, and tells what the bundle is.
 ///
 /// # Errors
 /// What is wrong with it; [`ArtifactError::OtherSubject`] when it is about another
 /// manifest than `subject`.
 pub fn read_referrer(bytes: &[u8], subject: &Digest) -> Result<Described, ArtifactError> {
-    const WHAT: &str = "manifest of the signature";
-    let manifest = image_manifest(WHAT, bytes)?;
-    // What was written before there were artifact types says it of its configuration.
-    let kind = manifest.artifact_type().as_ref();
-    let kind = kind.unwrap_or_else(|| manifest.config().media_type());
-    if kind.as_ref() != BUNDLE {
-        return other_type(WHAT, kind, BUNDLE);
-    }
-    let found = manifest.subject().as_ref().map(|it| it.digest().to_string());
-    if found.as_deref() != Some(subject.to_string().as_str()) {
+    let attached = attached(&image_manifest("manifest of the signature", bytes)?)?;
+    if attached.subject != *subject {
         return Err(ArtifactError::OtherSubject {
-            found: found.unwrap_or_else(|| "nothing".to_owned()),
+            found: attached.subject,
             wanted: subject.clone(),
         });
     }
-    Described::of("bundle", one_layer(WHAT, &manifest, BUNDLE)?, MAX_BUNDLE_BYTES)
+    Ok(attached.bundle)
 }
 
 /// Reads an index.

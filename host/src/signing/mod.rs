@@ -14,7 +14,9 @@ pub mod trust;
 mod verify;
 
 pub(crate) use bundle::bundle_names;
-pub use bundle::{MAX_BUNDLE_BYTES, MAX_SEALS, Seal, SealView, Seals, bundle_path, more_bundles_path};
+pub use bundle::{
+    MAX_BUNDLE_BYTES, MAX_SEALS, Seal, SealView, Seals, bundle_path, bundles_beside, more_bundles_path,
+};
 pub use code::{Refusal, RefusalCode};
 pub use keys::{Algorithm, KeyError, MAX_KEY_BYTES, NewKey, Passphrase, PrivateKey, PublicKey, SecretText};
 pub use sign::{bundle_of, sign};

@@ -68,7 +68,7 @@ pub struct Stored {
 impl Stored {
     /// The signatures, as those beside a file.
     pub fn seals(&self) -> Seals {
-        Seals::of(Ok(None), Ok(Some(self.bundles.join(&b'\n'))))
+        Seals::of_bundles(&self.bundles)
     }
 }
 
