@@ -61,7 +61,7 @@ settings! {
     Mode "CAVRA_GO_BACKEND_MODE" "mode" "MODE" "disabled"
         "What the fast path may do: disabled, shadow (compare only), enforce (use it where it agrees), promoted (also only when every governance gate is ready).";
     RuntimePath "CAVRA_GO_RUNTIME_PATH" "runtime-path" "PATH" ""
-        "The fast path: a component, a native binary, or `builtin:fastpath`.";
+        "The fast path: a component, a native binary, `oci://host/repository@sha256:<hex>` (a module of a registry, from the module store if it is there), `sha256:<hex>` (of the module store), or `builtin:fastpath`.";
     PolicyPath "CAVRA_GO_RUNTIME_POLICY" "policy-path" "PATH" ""
         "The fast path's policy: a compiled policy, a directory of `<pack id>.json`, or `auto` (compile the pack that is asked for).";
     RegistryPath "CAVRA_GO_RUNTIME_REGISTRY" "registry-path" "FILE" ""

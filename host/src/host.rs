@@ -5,6 +5,7 @@ mod files;
 mod governance;
 mod operate;
 mod probe;
+mod registry;
 mod source;
 mod trust;
 mod turn;
@@ -381,8 +382,7 @@ impl State {
     fn reference(&self) -> Result<&Module, Fault> {
         let module = self.reference.get_or_init(|| {
             let setting = &self.config.reference_module;
-            let fetched = self.base.fetch(setting)?;
-            self.admit_module(Slot::Reference, setting, &fetched)?;
+            let fetched = self.obtain(Slot::Reference, setting)?;
             let module = self
                 .base
                 .loader
@@ -401,8 +401,7 @@ impl State {
                     "no fast path is configured; set --runtime-path".to_owned(),
                 ));
             }
-            let fetched = self.base.fetch(setting)?;
-            self.admit_module(Slot::Runtime, setting, &fetched)?;
+            let fetched = self.obtain(Slot::Runtime, setting)?;
             let bytes = fetched.bytes;
             if is_wasm(&bytes) {
                 let module = self.base.loader.module(self.config.limits, bytes)?;

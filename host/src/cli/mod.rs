@@ -14,6 +14,7 @@ mod parity;
 mod passphrase;
 mod policy;
 mod recording;
+mod registry;
 mod replay;
 mod rollback;
 mod runtime;

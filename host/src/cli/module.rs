@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::registry::{PullArgs, PushArgs};
 use super::settings::SettingsArgs;
 use super::signing::{AttachArgs, KeygenArgs, SignArgs, VerifyArgs};
 use super::{Exit, Failure, output, store};
@@ -40,6 +41,21 @@ Example:
     Verify(Box<ModuleVerifyArgs>),
     /// Put a signature that was made elsewhere, such as with OpenSSL, beside its file as a bundle
     AttachSignature(AttachArgs),
+    /// Put a module and the signatures beside it into a registry
+    #[command(after_help = "\
+Example:
+  cavra module push fast.wasm oci://registry.example.com/acme/fastpath:1.4.0
+
+Credentials are those of docker: `docker login registry.example.com`. A registry on this machine is spoken
+to without TLS, any other with it.")]
+    Push(PushArgs),
+    /// Fetch a module from a registry into the module store, if the trust policy takes it
+    #[command(after_help = "\
+Example:
+  cavra module pull oci://registry.example.com/acme/fastpath:1.4.0 --trust-policy trust.toml
+
+It prints the digest that the tag stands for now, and the runtime path that goes on meaning the same bytes.")]
+    Pull(Box<PullArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -139,6 +155,8 @@ impl ModuleCommand {
             Self::Sign(args) => args.run(ArtifactKind::Module),
             Self::Verify(args) => args.verify.run(ArtifactKind::Module, args.backend),
             Self::AttachSignature(args) => args.run(),
+            Self::Push(args) => args.run(),
+            Self::Pull(args) => args.run(),
         }
     }
 }

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::builtin;
+use crate::oci::{self, OciError, Pulled, Reference};
 use crate::sandbox::{MAX_MODULE_BYTES, is_wasm};
 use crate::signing::Seals;
-use crate::store::{Digest, ModuleStore, StoreError};
+use crate::store::{Digest, ModuleStore, StoreError, Stored};
 
 /// How a setting names a module of the store.
 const STORED: &str = "sha256:";
@@ -30,8 +31,48 @@ impl Fetched {
     }
 }
 
+impl From<Stored> for Fetched {
+    fn from(stored: Stored) -> Self {
+        let seals = stored.seals();
+        Self {
+            bytes: stored.bytes.into(),
+            seals: Some(seals),
+        }
+    }
+}
+
+impl Fetched {
+    /// One that was pulled just now.
+    pub(super) fn pulled(pulled: &Pulled) -> Self {
+        Self {
+            bytes: pulled.module.clone().into(),
+            seals: Some(pulled.seals()),
+        }
+    }
+}
+
+/// What the store has of a module in a registry.
+///
+/// # Errors
+/// When it is named by a tag, or the store cannot be read.
+pub(super) fn pulled_before(reference: &Reference, store: Option<&Path>) -> Result<Option<Stored>, OciError> {
+    let digest = reference
+        .digest()
+        .ok_or_else(|| OciError::TagIsNoIdentity(reference.to_string()))?;
+    oci::kept(&open(store)?, digest)
+}
+
+/// The store.
+pub(super) fn open(store: Option<&Path>) -> Result<ModuleStore, OciError> {
+    let dir = store.ok_or_else(|| {
+        OciError::Local("no data directory can be found for the module store; set --module-store".to_owned())
+    })?;
+    Ok(ModuleStore::open(dir)?)
+}
+
 /// The bytes of the module that a setting names: a built-in one, one of the store in
-/// `store`, or a file. Those of the store have the digest that they are asked by.
+/// `store`, or a file. Those of the store have the digest that they are asked by. No
+/// registry is asked for one that is named as in a registry.
 ///
 /// # Errors
 /// The sentence for people.
@@ -49,11 +90,16 @@ pub fn fetch(setting: &str, store: Option<&Path>) -> Result<Fetched, String> {
         let stored = ModuleStore::open(dir)
             .and_then(|store| store.get(&digest))
             .map_err(told)?;
-        let seals = stored.seals();
-        return Ok(Fetched {
-            bytes: stored.bytes.into(),
-            seals: Some(seals),
-        });
+        return Ok(stored.into());
+    }
+    if Reference::is_meant(setting) {
+        let reference = setting.parse().map_err(OciError::from);
+        let stored = reference.and_then(|reference| pulled_before(&reference, store));
+        let stored = stored.map_err(|e| e.to_string())?;
+        let stored = stored.ok_or_else(|| {
+            format!("`{setting}` is not in the module store; `cavra module pull {setting}` puts it there")
+        })?;
+        return Ok(stored.into());
     }
     let bytes = read_module(Path::new(setting)).map_err(|e| format!("`{setting}`: {e}"))?;
     Ok(Fetched {
@@ -70,6 +116,12 @@ pub(super) fn file(setting: &str, store: Option<&Path>) -> Option<PathBuf> {
     if setting.starts_with(STORED) {
         let digest: Digest = setting.parse().ok()?;
         return Some(ModuleStore::module_path(store?, &digest));
+    }
+    if Reference::is_meant(setting) {
+        let reference: Reference = setting.parse().ok()?;
+        let store = ModuleStore::open(store?).ok()?;
+        let (module, _) = store.manifest(reference.digest()?).ok()??;
+        return Some(ModuleStore::module_path(store.path(), &module));
     }
     Some(PathBuf::from(setting))
 }

@@ -20,6 +20,7 @@ pub use bundle::{
 pub use code::{Refusal, RefusalCode};
 pub use keys::{Algorithm, KeyError, MAX_KEY_BYTES, NewKey, Passphrase, PrivateKey, PublicKey, SecretText};
 pub use sign::{bundle_of, sign};
+pub(crate) use statement::shown;
 pub use statement::{
     Artifact, ArtifactKind, Build, COMPONENT_WORLD, NATIVE_WORLD, PAYLOAD_TYPE, PREDICATE_TYPE,
     predicate_schema, valid_name,

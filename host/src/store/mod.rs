@@ -4,6 +4,7 @@
 //! <store>/sha256/<64 hex digits>/module.wasm
 //!                                module.wasm.sigstore.jsonl    its bundles, one a line
 //!                                origin.json                   where it came from
+//!                                manifest-<64 hex digits>.json  as what registries know it
 //! <store>/pins/<name>                                          the digest that is kept
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 mod error;
 mod gc;
+mod manifests;
 mod names;
 mod place;
 
