@@ -1,6 +1,8 @@
 //! What the integration tests share: the real binary, driven as a user would.
 
+pub mod front;
 pub mod postgres;
+pub mod registry;
 pub mod service;
 
 use std::ffi::OsStr;

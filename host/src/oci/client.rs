@@ -206,31 +206,38 @@ impl Repository {
 
     /// Puts a blob into the repository, if it is not there.
     pub(super) async fn push_blob(&self, of: &Described, bytes: &[u8], what: &str) -> Result<(), OciError> {
-        let digest = &of.digest;
-        let what: What = format!("{what} {digest}").into();
-        let there = Ask::new(Method::HEAD, self.0.url(&format!("blobs/{digest}"))?, &what);
-        self.0
-            .patiently(&what, async || {
-                if self.0.once(&there).await?.is_some() {
-                    return Ok(());
-                }
-                let begin = self.0.url("blobs/uploads/")?;
-                let begun = self.0.once(&Ask::new(Method::POST, begin.clone(), &what)).await?;
-                let begun = begun.ok_or_else(|| self.0.missing(&what))?;
-                let location = self.0.location(&begin, begun.headers());
-                let mut location = location.ok_or_else(|| OciError::Answer {
-                    registry: self.0.registry(),
-                    what: what.to_string(),
-                    problem: "no address that may be uploaded to".to_owned(),
-                })?;
-                location
-                    .query_pairs_mut()
-                    .append_pair("digest", &digest.to_string());
-                let put = Ask::new(Method::PUT, location, &what).body(OCTETS, bytes.to_vec());
-                let done = self.0.once(&put).await?;
-                done.map(drop).ok_or_else(|| self.0.missing(&what).into())
-            })
-            .await
+        let what: What = format!("{what} {}", of.digest).into();
+        let there = self.0.url(&format!("blobs/{}", of.digest))?;
+        let there = Ask::new(Method::HEAD, there, &what);
+        let found = self
+            .0
+            .patiently(&what, async || Ok(self.0.once(&there).await?.is_some()));
+        if found.await? {
+            return Ok(());
+        }
+        // An upload that was interrupted may be none that can be ended.
+        match self.upload(of, bytes, &what).await {
+            Err(OciError::NotFound { .. } | OciError::Answer { .. }) => self.upload(of, bytes, &what).await,
+            done => done,
+        }
+    }
+
+    async fn upload(&self, of: &Described, bytes: &[u8], what: &What) -> Result<(), OciError> {
+        let begin = Ask::new(Method::POST, self.0.url("blobs/uploads/")?, what);
+        let begun = self.0.find(&begin, MAX_MANIFEST_BYTES).await?;
+        let (headers, _) = begun.ok_or_else(|| self.0.missing(what))?;
+        let location = self.0.location(&begin.url, &headers);
+        let mut location = location.ok_or_else(|| OciError::Answer {
+            registry: self.0.registry(),
+            what: what.to_string(),
+            problem: "no address that may be uploaded to".to_owned(),
+        })?;
+        location
+            .query_pairs_mut()
+            .append_pair("digest", &of.digest.to_string());
+        let put = Ask::new(Method::PUT, location, what).body(OCTETS, bytes.to_vec());
+        let done = self.0.find(&put, MAX_MANIFEST_BYTES).await?;
+        done.map(drop).ok_or_else(|| self.0.missing(what))
     }
 
     /// Puts a manifest into the repository, by its digest or under a tag. Says whether the

@@ -125,7 +125,7 @@ async fn bundles(repository: &Repository, subject: &Digest) -> Result<Vec<Vec<u8
                 return Err(OciError::ForeignReferrer {
                     referrer: referrer.digest,
                     wanted: subject.clone(),
-                    found: crate::signing::shown(&found),
+                    found: found.to_string(),
                 });
             }
             Err(e) => {

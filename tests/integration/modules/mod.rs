@@ -1,0 +1,3 @@
+//! Modules on their way: the store, registries, archives.
+
+mod registry;
