@@ -12,6 +12,7 @@ use super::OciError;
 use super::artifact::{
     self, ArtifactError, BUNDLE, Blob, Described, INDEX, IndexEntry, MAX_MANIFEST_BYTES, ReferrerArtifact,
 };
+use super::error::harmless;
 use super::reference::{Reference, Version};
 use super::transport::{Ask, Lost, Patience, Transport, What, plain};
 use crate::store::Digest;
@@ -200,7 +201,7 @@ impl Repository {
         OciError::Answer {
             registry: self.0.registry(),
             what: format!("the list of what refers to {subject}"),
-            problem: problem.to_string(),
+            problem: harmless(problem),
         }
     }
 

@@ -2,11 +2,12 @@
 
 use crate::store::{Digest, StoreError};
 
+use super::artifact::ArtifactError;
 use super::reference::ReferenceError;
 
-/// A registry does not give or take a module. Nothing that a registry has sent stands in
-/// a message but words of closed lists and texts that were made harmless: what was sent
-/// to it, credentials too, could come back in its answers.
+/// A registry does not give or take a module. Of what a registry says when it refuses,
+/// only a word of the specification stands in a message, for what was sent to it could
+/// come back there; what its manifests say is cut, and shown without what moves a cursor.
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
     /// It is no reference.
@@ -181,4 +182,14 @@ pub enum OciError {
     /// Something of this machine.
     #[error("{0}")]
     Local(String),
+}
+
+/// A message with texts that a registry has chosen.
+pub(super) fn harmless(error: &ArtifactError) -> String {
+    let escaped = error.to_string();
+    let escaped = escaped.chars().flat_map(|c| match c.is_control() {
+        true => c.escape_debug().collect::<Vec<_>>(),
+        false => vec![c],
+    });
+    escaped.take(400).collect()
 }

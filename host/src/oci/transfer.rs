@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::artifact::{self, Annotations, ArtifactError};
 use super::client::{Manifest, Repository};
+use super::error::harmless;
 use super::reference::Reference;
 use super::{OciError, Patience};
 use crate::clock::Clock;
@@ -212,16 +213,6 @@ fn list(manifest: &[u8]) -> Option<&'static str> {
         true => "a manifest list",
         false => "an image index",
     })
-}
-
-/// A message with texts that a registry has chosen.
-fn harmless(error: &ArtifactError) -> String {
-    let escaped = error.to_string();
-    let escaped = escaped.chars().flat_map(|c| match c.is_control() {
-        true => c.escape_debug().collect::<Vec<_>>(),
-        false => vec![c],
-    });
-    escaped.take(400).collect()
 }
 
 /// Runs what waits for a registry, on a thread and a runtime of its own: whoever calls may

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use integration_tests::Output;
 use integration_tests::front::{Act, Front};
 use integration_tests::registry::{PASSWORD, Registry, USER};
-use integration_tests::{Output, root};
 use serde_json::{Value, json};
 
 use super::{Market, TAGGED};
@@ -235,12 +235,4 @@ fn a_token_service_that_is_not_to_be_trusted_gets_nothing() {
         &tokens(&it, token, r#"{"token":"planted-other"}"#),
         "does not take those",
     );
-}
-
-#[test]
-fn the_page_names_what_is_looked_for() {
-    let page = fs::read_to_string(root().join("docs/registry.md")).unwrap();
-    for word in ["docker login", "DOCKER_CONFIG", "application/wasm", "sha256-"] {
-        assert!(page.contains(word), "{word}");
-    }
 }
