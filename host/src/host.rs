@@ -383,10 +383,7 @@ impl State {
             let setting = &self.config.reference_module;
             let fetched = self.base.fetch(setting)?;
             self.admit_module(Slot::Reference, setting, &fetched)?;
-            let module = self
-                .base
-                .loader
-                .module(self.config.reference_limits(), fetched.bytes)?;
+            let module = fetched.load(&self.base.loader, self.config.reference_limits())?;
             self.hold_to_statement(Slot::Reference, &module)?;
             Ok(module)
         });
@@ -403,15 +400,14 @@ impl State {
             }
             let fetched = self.base.fetch(setting)?;
             self.admit_module(Slot::Runtime, setting, &fetched)?;
-            let bytes = fetched.bytes;
-            if is_wasm(&bytes) {
-                let module = self.base.loader.module(self.config.limits, bytes)?;
+            if is_wasm(&fetched.bytes) {
+                let module = fetched.load(&self.base.loader, self.config.limits)?;
                 self.hold_to_statement(Slot::Runtime, &module)?;
                 return Ok(Runtime::Component(module));
             }
             let path = PathBuf::from(setting);
             let sha256 = NativeRuntime::inspect(&path)?;
-            self.hold_to_bytes(&bytes, &sha256)?;
+            self.hold_to_bytes(&fetched.bytes, &sha256)?;
             Ok(Runtime::Native { path, sha256 })
         });
         runtime.as_ref().map_err(Clone::clone)

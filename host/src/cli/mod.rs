@@ -1,5 +1,6 @@
 //! The command line: parses, calls, prints; decides nothing.
 
+mod archive;
 mod cache;
 mod deployment;
 mod evaluate;

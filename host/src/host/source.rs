@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::builtin;
-use crate::sandbox::{MAX_MODULE_BYTES, is_wasm};
+use crate::sandbox::{Limits, Loader, MAX_MODULE_BYTES, Module, ModuleError, is_wasm};
 use crate::signing::Seals;
 use crate::store::{Digest, ModuleStore, StoreError};
 
@@ -16,15 +16,23 @@ const STORED: &str = "sha256:";
 pub struct Fetched {
     /// Its bytes.
     pub bytes: Cow<'static, [u8]>,
-    /// Its signatures; none: they lie beside the file, or it is built in.
-    seals: Option<Seals>,
+    /// Of the store: the digest that they were found to have, and the signatures.
+    stored: Option<(Digest, Seals)>,
 }
 
 impl Fetched {
+    /// Loads what was fetched.
+    pub(super) fn load(self, loader: &Loader, limits: Limits) -> Result<Module, ModuleError> {
+        match &self.stored {
+            Some((digest, _)) => loader.hashed_module(limits, self.bytes, digest.hex()),
+            None => loader.module(limits, self.bytes),
+        }
+    }
+
     /// The signatures of the module that `setting` names.
     pub fn seals(&self, setting: &str) -> Cow<'_, Seals> {
-        match &self.seals {
-            Some(seals) => Cow::Borrowed(seals),
+        match &self.stored {
+            Some((_, seals)) => Cow::Borrowed(seals),
             None => Cow::Owned(Seals::beside(Path::new(setting))),
         }
     }
@@ -39,7 +47,7 @@ pub fn fetch(setting: &str, store: Option<&Path>) -> Result<Fetched, String> {
     if let Some(builtin) = builtin::module(setting) {
         return builtin.map(|bytes| Fetched {
             bytes: bytes.into(),
-            seals: None,
+            stored: None,
         });
     }
     if setting.starts_with(STORED) {
@@ -52,13 +60,13 @@ pub fn fetch(setting: &str, store: Option<&Path>) -> Result<Fetched, String> {
         let seals = stored.seals();
         return Ok(Fetched {
             bytes: stored.bytes.into(),
-            seals: Some(seals),
+            stored: Some((stored.digest, seals)),
         });
     }
     let bytes = read_module(Path::new(setting)).map_err(|e| format!("`{setting}`: {e}"))?;
     Ok(Fetched {
         bytes: bytes.into(),
-        seals: None,
+        stored: None,
     })
 }
 
