@@ -149,7 +149,7 @@ impl Carrier {
         let loaded = self.load(archive);
         assert!(matches!(loaded.code, Some(1 | 3)), "{sentence}: {loaded:?}");
         assert!(loaded.stderr.contains(sentence), "{sentence}: {loaded:?}");
-        assert_eq!(everything(&self.shop.path("target")), []);
+        assert!(everything(&self.shop.path("target")).is_empty());
         assert!(!Path::new("/tmp/cavra-archive-escape").exists());
     }
 }
@@ -379,7 +379,7 @@ fn an_archive_that_was_cut_short_is_refused() {
     for length in [0, 100, 600, archive.len() / 2, archive.len() - 2048] {
         let loaded = it.load(&archive[..length]);
         assert_eq!(loaded.code, Some(3), "{length}: {loaded:?}");
-        assert_eq!(everything(&it.shop.path("target")), []);
+        assert!(everything(&it.shop.path("target")).is_empty());
     }
     it.refused(&archive[..archive.len() / 2], "ends in the middle of");
     it.refused(b"PK\x03\x04 this is no archive of this kind", "");
@@ -393,9 +393,11 @@ fn a_part_with_other_bytes_is_refused() {
         let mut files = good.clone();
         *files.get_mut(name).unwrap().last_mut().unwrap() ^= 1;
         it.refused(&built(&files, &[]), "is damaged or was exchanged");
-        // Also one that is not there.
+        // Also one that is not there; the configuration that says nothing is not needed.
         files.remove(name);
-        it.refused(&built(&files, &[]), "has no part");
+        if good[name] != b"{}" {
+            it.refused(&built(&files, &[]), "has no part");
+        }
     }
     for name in ["oci-layout", "index.json"] {
         let mut files = good.clone();

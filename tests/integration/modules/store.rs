@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use integration_tests::root;
+use integration_tests::service::Service;
 use serde_json::Value;
 
 use super::{Room, assert_missing, everything, variant};
@@ -36,6 +37,23 @@ fn what_is_added_runs_by_its_digest() {
         format!("sha256:{}", inspected["sha256"].as_str().unwrap()),
         digest
     );
+    // The reference, too.
+    let file = root().join("dist/modules/reference.wasm").display().to_string();
+    let added = room.done(&["module", "add", &file, "--json"]).json();
+    let reference = added["digest"].as_str().unwrap();
+    let args = [
+        "evaluate",
+        "read_file",
+        "README.md",
+        "--json",
+        "--reference-module",
+        reference,
+    ];
+    let answer = room.done(&args).json();
+    assert_eq!(answer["effective_decision"]["decision"], "allow", "{answer:#}");
+    room.done(&["module", "remove", reference]);
+    let refused = room.cavra(&args);
+    assert_eq!(refused.code, Some(1), "no authority is left");
     // Once more is no more.
     assert_eq!(room.add("one"), digest);
     assert_eq!(room.digests().len(), 1);
@@ -67,6 +85,32 @@ fn a_recorded_decision_is_replayed_with_the_module_of_the_store() {
     assert_eq!(recorded.code, Some(0), "{recorded:?}");
     let replayed = room.done(&["replay", &evidence, "--check", "--json"]);
     assert!(replayed.stdout.contains("identical"), "{replayed:?}");
+}
+
+#[test]
+fn a_running_service_takes_a_module_that_comes_into_the_store() {
+    let room = Room::new();
+    let file = room.variant("late");
+    let digest = format!("sha256:{}", cavra::digest::sha256_hex(&fs::read(&file).unwrap()));
+    let serve = room
+        .command(&[
+            "serve",
+            "--addr",
+            "127.0.0.1:0",
+            "--mode",
+            "enforce",
+            "--policy-path",
+            "auto",
+        ])
+        .args(["--runtime-path", &digest]);
+    let service = Service::start(serve);
+    let request = serde_json::json!({"action_type": "execute_command", "target": "terraform plan"});
+    service.wait_until("deciding", |service| service.evaluate(&request).status == 200);
+    assert_missing(&service.evaluate(&request).json(), "holds no module");
+    room.done(&["module", "add", &file]);
+    service.wait_until("the module is used", |service| {
+        service.evaluate(&request).json()["selected_backend"] == "go"
+    });
 }
 
 #[test]
@@ -389,6 +433,7 @@ fn a_command_that_is_killed_leaves_nothing_half() {
     let file = room.path("large.wasm");
     fs::write(&file, variant("large", 30 << 20)).unwrap();
     let file = file.display().to_string();
+    let out = room.path("out.tar").display().to_string();
     for delay in 0..12 {
         let mut child = room
             .command(&["module", "add", &file])
@@ -401,7 +446,8 @@ fn a_command_that_is_killed_leaves_nothing_half() {
         let _ = child.kill();
         child.wait().unwrap();
         for digest in room.digests() {
-            room.done(&["module", "inspect", &digest]);
+            // It is read whole and hashed.
+            room.done(&["module", "save", &digest, "--out", &out]);
             room.done(&["module", "remove", &digest]);
         }
     }
