@@ -119,8 +119,12 @@ pub(crate) fn variant(name: &str, padding: usize) -> Vec<u8> {
 pub(crate) fn assert_missing(answer: &Value, sentence: &str) {
     assert_eq!(answer["fallback_code"], "missing_runtime", "{answer:#}");
     assert_eq!(answer["selected_backend"], "python");
-    let reason = answer["fallback_reason"].as_str().unwrap();
-    assert!(reason.contains(sentence), "{sentence}: {reason}");
+    let checks = answer["readiness"]["checks"].as_array().unwrap();
+    let messages: Vec<&str> = checks.iter().filter_map(|it| it["message"].as_str()).collect();
+    assert!(
+        messages.iter().any(|message| message.contains(sentence)),
+        "{sentence}: {messages:#?}"
+    );
 }
 
 /// Every file under a directory, with what is in it.
