@@ -459,3 +459,6 @@ fn joined(lines: &[Vec<u8>]) -> Vec<u8> {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests;
