@@ -35,7 +35,7 @@ fn a_module_is_there_with_all_its_signatures_or_not_at_all() {
         for bytes in &modules {
             scope.spawn(|| {
                 let store = ModuleStore::open(&dir).unwrap();
-                for _ in 0..40 {
+                for _ in 0..15 {
                     store.put(bytes, &bundles, &origin()).unwrap();
                 }
                 over.store(true, Ordering::Relaxed);
@@ -99,7 +99,7 @@ fn a_module_that_is_pinned_as_it_is_put_outlives_every_collection() {
                 store.gc(&all).unwrap();
             }
         });
-        for number in 0..40_u16 {
+        for number in 0..12_u16 {
             let name: PinName = format!("pin-{number}").parse().unwrap();
             let digest = store
                 .put_pinned(&component(number), &none, &origin(), Some(&name))
@@ -108,8 +108,8 @@ fn a_module_that_is_pinned_as_it_is_put_outlives_every_collection() {
         }
         over.store(true, Ordering::Relaxed);
     });
-    assert_eq!(store.list().unwrap().len(), 40);
-    assert_eq!(store.pins().unwrap().len(), 40);
+    assert_eq!(store.list().unwrap().len(), 12);
+    assert_eq!(store.pins().unwrap().len(), 12);
 }
 
 #[test]
