@@ -383,10 +383,7 @@ impl State {
         let module = self.reference.get_or_init(|| {
             let setting = &self.config.reference_module;
             let fetched = self.obtain(Slot::Reference, setting)?;
-            let module = self
-                .base
-                .loader
-                .module(self.config.reference_limits(), fetched.bytes)?;
+            let module = fetched.load(&self.base.loader, self.config.reference_limits())?;
             self.hold_to_statement(Slot::Reference, &module)?;
             Ok(module)
         });
@@ -402,15 +399,14 @@ impl State {
                 ));
             }
             let fetched = self.obtain(Slot::Runtime, setting)?;
-            let bytes = fetched.bytes;
-            if is_wasm(&bytes) {
-                let module = self.base.loader.module(self.config.limits, bytes)?;
+            if is_wasm(&fetched.bytes) {
+                let module = fetched.load(&self.base.loader, self.config.limits)?;
                 self.hold_to_statement(Slot::Runtime, &module)?;
                 return Ok(Runtime::Component(module));
             }
             let path = PathBuf::from(setting);
             let sha256 = NativeRuntime::inspect(&path)?;
-            self.hold_to_bytes(&bytes, &sha256)?;
+            self.hold_to_bytes(&fetched.bytes, &sha256)?;
             Ok(Runtime::Native { path, sha256 })
         });
         runtime.as_ref().map_err(Clone::clone)

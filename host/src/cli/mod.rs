@@ -1,5 +1,6 @@
 //! The command line: parses, calls, prints; decides nothing.
 
+mod archive;
 mod cache;
 mod deployment;
 mod evaluate;
@@ -92,7 +93,7 @@ enum Command {
     /// Policy packs: list, compile, validate, test, explain
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
-    /// Policy modules: look at a component before it is used, sign and verify it
+    /// Policy modules: look at a component before it is used, sign and verify it, keep it in the store
     #[command(subcommand)]
     Module(module::ModuleCommand),
     /// The trust policy: whose signatures are taken, and which revisions were used

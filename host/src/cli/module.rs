@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::registry::{PullArgs, PushArgs};
 use super::settings::SettingsArgs;
 use super::signing::{AttachArgs, KeygenArgs, SignArgs, VerifyArgs};
-use super::{Exit, Failure, output, store};
+use super::{Exit, Failure, archive, output, store};
 use crate::backend::Stages;
 use crate::builtin;
 use crate::config::Config;
@@ -39,6 +39,28 @@ Example:
     Sign(Box<SignArgs>),
     /// Verify a module's signature with keys, or by the trust policy
     Verify(Box<ModuleVerifyArgs>),
+    /// Put a component into the module store, with the bundles beside it
+    #[command(after_help = "\
+Example:
+  cavra module add fast.wasm --pin prod
+  cavra evaluate read_file README.md --mode enforce --policy-path auto --runtime-path sha256:…")]
+    Add(store::AddArgs),
+    /// What is in the module store
+    List(store::ListArgs),
+    /// Keep a module of the store when others are collected
+    #[command(after_help = "\
+Example:
+  cavra module pin sha256:… prod
+  cavra module pin --remove prod")]
+    Pin(store::PinArgs),
+    /// Remove a module from the store
+    Remove(store::RemoveArgs),
+    /// Remove from the store and the compile cache what was not used for long
+    Gc(store::GcArgs),
+    /// Write modules of the store to one file, with their signatures: an OCI image layout
+    Save(archive::SaveArgs),
+    /// Put the modules of such a file into the store, if the trust policy takes all of them
+    Load(archive::LoadArgs),
     /// Put a signature that was made elsewhere, such as with OpenSSL, beside its file as a bundle
     AttachSignature(AttachArgs),
     /// Put a module and the signatures beside it into a registry
@@ -154,6 +176,13 @@ impl ModuleCommand {
             Self::Keygen(args) => args.run(),
             Self::Sign(args) => args.run(ArtifactKind::Module),
             Self::Verify(args) => args.verify.run(ArtifactKind::Module, args.backend),
+            Self::Add(args) => args.run(),
+            Self::List(args) => args.run(),
+            Self::Pin(args) => args.run(),
+            Self::Remove(args) => args.run(),
+            Self::Gc(args) => args.run(),
+            Self::Save(args) => args.run(),
+            Self::Load(args) => args.run(),
             Self::AttachSignature(args) => args.run(),
             Self::Push(args) => args.run(),
             Self::Pull(args) => args.run(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::builtin;
 use crate::oci::{self, OciError, Pulled, Reference};
-use crate::sandbox::{MAX_MODULE_BYTES, is_wasm};
+use crate::sandbox::{Limits, Loader, MAX_MODULE_BYTES, Module, ModuleError, is_wasm};
 use crate::signing::Seals;
 use crate::store::{Digest, ModuleStore, StoreError, Stored};
 
@@ -17,15 +17,23 @@ const STORED: &str = "sha256:";
 pub struct Fetched {
     /// Its bytes.
     pub bytes: Cow<'static, [u8]>,
-    /// Its signatures; none: they lie beside the file, or it is built in.
-    seals: Option<Seals>,
+    /// Of the store: the digest that they were found to have, and the signatures.
+    stored: Option<(Digest, Seals)>,
 }
 
 impl Fetched {
+    /// Loads what was fetched.
+    pub(super) fn load(self, loader: &Loader, limits: Limits) -> Result<Module, ModuleError> {
+        match &self.stored {
+            Some((digest, _)) => loader.hashed_module(limits, self.bytes, digest.hex()),
+            None => loader.module(limits, self.bytes),
+        }
+    }
+
     /// The signatures of the module that `setting` names.
     pub fn seals(&self, setting: &str) -> Cow<'_, Seals> {
-        match &self.seals {
-            Some(seals) => Cow::Borrowed(seals),
+        match &self.stored {
+            Some((_, seals)) => Cow::Borrowed(seals),
             None => Cow::Owned(Seals::beside(Path::new(setting))),
         }
     }
@@ -36,7 +44,7 @@ impl From<Stored> for Fetched {
         let seals = stored.seals();
         Self {
             bytes: stored.bytes.into(),
-            seals: Some(seals),
+            stored: Some((stored.digest, seals)),
         }
     }
 }
@@ -46,7 +54,7 @@ impl Fetched {
     pub(super) fn pulled(pulled: &Pulled) -> Self {
         Self {
             bytes: pulled.module.clone().into(),
-            seals: Some(pulled.seals()),
+            stored: Some((Digest::of(&pulled.module), pulled.seals())),
         }
     }
 }
@@ -80,7 +88,7 @@ pub fn fetch(setting: &str, store: Option<&Path>) -> Result<Fetched, String> {
     if let Some(builtin) = builtin::module(setting) {
         return builtin.map(|bytes| Fetched {
             bytes: bytes.into(),
-            seals: None,
+            stored: None,
         });
     }
     if setting.starts_with(STORED) {
@@ -104,7 +112,7 @@ pub fn fetch(setting: &str, store: Option<&Path>) -> Result<Fetched, String> {
     let bytes = read_module(Path::new(setting)).map_err(|e| format!("`{setting}`: {e}"))?;
     Ok(Fetched {
         bytes: bytes.into(),
-        seals: None,
+        stored: None,
     })
 }
 

@@ -5,6 +5,7 @@
 //! part lies in it, every part has one possible name and its own digest, and no more
 //! than one module is in memory at a time.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,8 +14,8 @@ use std::os::unix::fs::FileExt;
 use tar::{EntryType, Header};
 
 use super::artifact::{
-    AnyManifest, ArtifactError, Blob, Described, IndexEntry, LAYER, MAX_MANIFEST_BYTES, REF_NAME,
-    check_config, index_for, manifest_for, read_any, read_index, referrer_for,
+    AnyManifest, ArtifactError, Blob, Described, IndexEntry, MAX_MANIFEST_BYTES, REF_NAME, check_config,
+    index_for, manifest_for, read_any, read_index, referrer_for,
 };
 use crate::sandbox::MAX_MODULE_BYTES;
 use crate::signing::MAX_SEALS;
@@ -117,7 +118,7 @@ pub enum ArchiveError {
 /// # Errors
 /// When a module is no component, or writing fails.
 pub fn write(out: impl Write, modules: &[(Option<String>, Stored)]) -> Result<(), ArchiveError> {
-    let mut blobs: BTreeMap<Digest, Vec<u8>> = BTreeMap::new();
+    let mut blobs: BTreeMap<Digest, Cow<'_, [u8]>> = BTreeMap::new();
     let mut index = Vec::new();
     for (name, stored) in modules {
         let artifact = manifest_for(&stored.bytes, &BTreeMap::new())?;
@@ -128,7 +129,7 @@ pub fn write(out: impl Write, modules: &[(Option<String>, Stored)]) -> Result<()
             artifact_type: None,
             annotations: name.collect(),
         });
-        let mut keep = |blob: Blob| blobs.insert(blob.digest, blob.bytes);
+        let mut keep = |blob: Blob| blobs.insert(blob.digest, blob.bytes.into());
         for bundle in &stored.bundles {
             let referrer = referrer_for(bundle, &subject)?;
             index.push(IndexEntry {
@@ -142,7 +143,7 @@ pub fn write(out: impl Write, modules: &[(Option<String>, Stored)]) -> Result<()
         }
         keep(artifact.config);
         keep(artifact.manifest);
-        keep(Blob::new(LAYER, stored.bytes.clone()));
+        blobs.insert(stored.digest.clone(), Cow::Borrowed(&stored.bytes));
     }
     let mut seen = BTreeSet::new();
     index.retain(|entry| {

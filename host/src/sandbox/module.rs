@@ -156,13 +156,15 @@ impl Module {
     /// [`ModuleError`] says which of the checks failed: preamble, size, exported
     /// world and version, imports, compilation, instantiation, semantics version.
     pub fn new(engine: &Engine, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, ModuleError> {
-        Self::open(engine, bytes.into(), None)
+        Self::open(engine, bytes.into(), None, None)
     }
 
-    /// As [`Self::new`]. What `cache` knows of the same bytes is not found out again.
+    /// As [`Self::new`]. What `cache` knows of the same bytes is not found out again, and
+    /// their SHA-256 is not where it is `known`.
     pub(super) fn open(
         engine: &Engine,
         bytes: Cow<'static, [u8]>,
+        known: Option<Arc<str>>,
         cache: Option<Arc<Cache>>,
     ) -> Result<Self, ModuleError> {
         let length = bytes.len() as u64;
@@ -175,7 +177,7 @@ impl Module {
         if !is_component(&bytes) {
             return Err(ModuleError::NotAComponent);
         }
-        let sha256: Arc<str> = sha256_hex(&bytes).into();
+        let sha256 = known.unwrap_or_else(|| sha256_hex(&bytes).into());
         let name = engine.name("profile", &[sha256.as_bytes()]);
         let known = cache.as_ref().and_then(|cache| cache.get(&name));
         let profile = known.and_then(|entry| serde_json::from_slice(&entry.bytes().ok()?).ok());

@@ -71,9 +71,7 @@ pub enum StoreError {
     #[error("it is not a WebAssembly component; the module store holds nothing else")]
     NotAComponent,
     /// The bytes in the store are others than those that were put there.
-    #[error(
-        "the module {wanted} is damaged: its bytes have the digest {found}; remove it and pull, load or add it again"
-    )]
+    #[error("the module {wanted} is damaged: its bytes have the digest {found}; pull, load or add it again")]
     Corrupt {
         /// Which module.
         wanted: Digest,

@@ -123,9 +123,10 @@ impl ModuleStore {
         dir.join(MODULES).join(digest.hex()).join(MODULE)
     }
 
-    /// Puts a component with its bundles into the store, as far as the disk. Bundles that
-    /// the store has of it already stay, as far as there is room for them. Whether any of
-    /// them is good is not asked: that is the trust policy's to say when it is loaded.
+    /// Puts a component with its bundles into the store, as far as the disk. They take the
+    /// place of those that the store has of it: what was verified together is judged
+    /// together. Without any, those that are there stay. Whether one is good is not asked:
+    /// that is the trust policy's to say when the module is loaded.
     ///
     /// # Errors
     /// When it is too large or no component, a bundle is no JSON object, there are too
@@ -135,6 +136,20 @@ impl ModuleStore {
         bytes: &[u8],
         bundles: &[impl AsRef<[u8]>],
         origin: &Origin,
+    ) -> Result<Digest, StoreError> {
+        self.put_pinned(bytes, bundles, origin, None)
+    }
+
+    /// As [`put`](Self::put), and pins it before anybody could collect it.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_pinned(
+        &self,
+        bytes: &[u8],
+        bundles: &[impl AsRef<[u8]>],
+        origin: &Origin,
+        pin: Option<&PinName>,
     ) -> Result<Digest, StoreError> {
         let length = bytes.len() as u64;
         if length > MAX_MODULE_BYTES {
@@ -147,24 +162,40 @@ impl ModuleStore {
         let digest = Digest::of(bytes);
         let origin = serde_json::to_vec(origin).map_err(|e| place::told(&self.path)(e.into()))?;
         let turn = self.top.turn()?;
+        self.keep(&turn, &digest, bytes, lines, &origin)?;
+        if let Some(name) = pin {
+            self.write_pin(&turn, &digest, name)?;
+        }
+        Ok(digest)
+    }
+
+    /// Keeps a module under its digest.
+    fn keep(
+        &self,
+        turn: &Turn,
+        digest: &Digest,
+        bytes: &[u8],
+        lines: Vec<Vec<u8>>,
+        origin: &[u8],
+    ) -> Result<(), StoreError> {
         let modules = self.top.make_child(MODULES)?;
         let lines = match modules.child(digest.hex())? {
             None => lines,
             Some(entry) => {
                 let known = split(&entry.read(BUNDLES, MAX_BUNDLE_BYTES)?.unwrap_or_default());
-                let together = merged(lines, &known);
+                let lines = if lines.is_empty() { known.clone() } else { lines };
                 if let Ok(Some(kept)) = entry.read(MODULE, MAX_MODULE_BYTES)
                     && kept == bytes
                 {
-                    if together != known {
-                        entry.replace(BUNDLES, &joined(&together))?;
+                    if lines != known {
+                        entry.replace(BUNDLES, &joined(&lines))?;
                     }
                     entry.touch();
-                    return Ok(digest);
+                    return Ok(());
                 }
                 // What is there is damaged: it makes room for what is not.
-                self.take_away(&turn, &modules, &digest)?;
-                together
+                self.take_away(turn, &modules, digest)?;
+                lines
             }
         };
         let entry = self.top.half_done()?;
@@ -172,11 +203,9 @@ impl ModuleStore {
         if !lines.is_empty() {
             entry.create(BUNDLES, &joined(&lines))?;
         }
-        entry.create(ORIGIN, &origin)?;
+        entry.create(ORIGIN, origin)?;
         entry.sync()?;
-        self.top.finish(digest.hex(), &modules)?;
-        drop(turn);
-        Ok(digest)
+        self.top.finish(digest.hex(), &modules)
     }
 
     /// A module with its bundles. Its bytes have the digest: they are hashed.
@@ -285,12 +314,17 @@ impl ModuleStore {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Io`].
     pub fn pin(&self, digest: &Digest, name: &PinName) -> Result<Option<Digest>, StoreError> {
-        let _turn = self.top.turn()?;
+        let turn = self.top.turn()?;
         let modules = self.top.child(MODULES)?;
         let entry = modules.map(|modules| modules.child(digest.hex())).transpose()?;
         if entry.flatten().is_none() {
             return Err(StoreError::NotFound(digest.clone()));
         }
+        self.write_pin(&turn, digest, name)
+    }
+
+    /// Writes a pin; tells what the name was pinned to before.
+    fn write_pin(&self, _turn: &Turn, digest: &Digest, name: &PinName) -> Result<Option<Digest>, StoreError> {
         let pins = self.top.make_child(PINS)?;
         // One that is damaged is mended by this.
         let before = pinned(&pins, name).ok().flatten();
@@ -411,21 +445,6 @@ fn lines(bundles: &[impl AsRef<[u8]>]) -> Result<Vec<Vec<u8>>, StoreError> {
     Ok(lines)
 }
 
-/// The new bundles, and of those that are there as many as there is room for.
-fn merged(new: Vec<Vec<u8>>, known: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    // In the order in which they came, where nothing has to go.
-    let mut together: Vec<Vec<u8>> = known.to_vec();
-    together.extend(new.iter().filter(|line| !known.contains(line)).cloned());
-    let fits = |lines: &[Vec<u8>]| lines.len() <= MAX_SEALS && joined(lines).len() as u64 <= MAX_BUNDLE_BYTES;
-    while !fits(&together) {
-        let Some(at) = together.iter().position(|line| !new.contains(line)) else {
-            break;
-        };
-        together.remove(at);
-    }
-    together
-}
-
 fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
     let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     lines
@@ -442,3 +461,6 @@ fn joined(lines: &[Vec<u8>]) -> Vec<u8> {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,13 @@ impl FromStr for Digest {
                 text: shown(text),
                 problem: "it must be `sha256:` and 64 hex digits",
             })?;
-        Self::from_hex(hex)
+        Self::from_hex(hex).map_err(|error| match error {
+            StoreError::BadDigest { problem, .. } => StoreError::BadDigest {
+                text: shown(text),
+                problem,
+            },
+            other => other,
+        })
     }
 }
 
