@@ -38,6 +38,7 @@ serve: build
 test: build
 	@scripts/valgrind.sh
 	@scripts/postgres.sh
+	@scripts/registry.sh
 	@scripts/signing-tools.sh
 	cargo test --locked --release $(NATIVE)
 

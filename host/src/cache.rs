@@ -10,11 +10,16 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+
 /// The most bytes that all entries together may have: 1 GiB. When they have more,
-/// the oldest go.
-const MAX_BYTES: u64 = 1024 * 1024 * 1024;
+/// those go that were not used for the longest time.
+pub const MAX_BYTES: u64 = 1024 * 1024 * 1024;
+/// When some have to go, so much more goes that the next ones to come find room.
+const HEADROOM_BYTES: u64 = MAX_BYTES / 8;
 const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;
 /// The kind and the MAC, which follow what an entry holds.
@@ -54,6 +59,23 @@ pub enum CacheError {
 pub struct Cache {
     dir: PathBuf,
     key: [u8; KEY_BYTES],
+    /// How many bytes there are, as far as this process knows: it has looked when it
+    /// first wrote, and what others write meanwhile they count themselves. None: it has
+    /// not looked yet.
+    bytes: Mutex<Option<u64>>,
+}
+
+/// What was collected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CacheReport {
+    /// How many entries are left.
+    pub entries: usize,
+    /// How many bytes these have.
+    pub bytes: u64,
+    /// How many entries were removed.
+    pub removed: usize,
+    /// How many bytes these had.
+    pub removed_bytes: u64,
 }
 
 /// What an entry is asked by: a digest of everything that it depends on.
@@ -111,6 +133,7 @@ impl Cache {
         Ok(Self {
             dir: dir.to_owned(),
             key: read_key(key, owner)?,
+            bytes: Mutex::default(),
         })
     }
 
@@ -146,6 +169,9 @@ impl Cache {
         file.read_exact(&mut mac)?;
         // Compared in constant time.
         let genuine = hasher.finalize() == blake3::Hash::from_bytes(mac);
+        if genuine {
+            touch(&file);
+        }
         Ok(genuine.then_some(Entry { file, kind, length }))
     }
 
@@ -159,8 +185,26 @@ impl Cache {
         file.write_all(entry)?;
         file.write_all(&[kind])?;
         file.write_all(hasher.finalize().as_bytes())?;
+        let length = file.as_file().metadata()?.len();
         file.persist(self.path(name))?;
-        self.prune(MAX_BYTES)
+        self.make_room(length)
+    }
+
+    /// Counts what was written, and removes what is too much. The directory is read once
+    /// by a process, and again when it is full.
+    fn make_room(&self, written: u64) -> io::Result<()> {
+        let mut known = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = match *known {
+            Some(bytes) => bytes.saturating_add(written),
+            // What was written is among them.
+            None => self.entries()?.iter().fold(0, |sum, it| it.1.saturating_add(sum)),
+        };
+        *known = Some(bytes);
+        if bytes > MAX_BYTES {
+            let report = self.collect(MAX_BYTES.saturating_sub(HEADROOM_BYTES), false)?;
+            *known = Some(report.bytes);
+        }
+        Ok(())
     }
 
     fn hasher(&self, name: &Name) -> blake3::Hasher {
@@ -173,29 +217,65 @@ impl Cache {
         self.dir.join(blake3::Hash::from_bytes(name.0).to_hex().as_str())
     }
 
-    /// Removes the oldest entries while all together have more than `most` bytes.
-    fn prune(&self, most: u64) -> io::Result<()> {
-        let mut entries: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+    /// Removes entries while all together have more than `most` bytes: first those that
+    /// were not used for the longest time. In a `dry_run` it is only told which would go.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn collect(&self, most: u64, dry_run: bool) -> io::Result<CacheReport> {
+        let mut entries = self.entries()?;
+        let bytes = entries.iter().map(|(_, length, _)| length);
+        let mut report = CacheReport {
+            entries: entries.len(),
+            bytes: bytes.fold(0, |sum, length| sum.saturating_add(*length)),
+            ..CacheReport::default()
+        };
+        entries.sort();
+        for (_, length, path) in entries {
+            if report.bytes <= most {
+                break;
+            }
+            if !dry_run {
+                // Another process may have been faster.
+                let _ = fs::remove_file(path);
+            }
+            report.entries = report.entries.saturating_sub(1);
+            report.bytes = report.bytes.saturating_sub(length);
+            report.removed = report.removed.saturating_add(1);
+            report.removed_bytes = report.removed_bytes.saturating_add(length);
+        }
+        Ok(report)
+    }
+
+    /// Every entry: when it was used last, how long it is, where it lies.
+    fn entries(&self) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
+        let mut entries = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
             // Another process may have removed it.
             if let Ok(metadata) = entry.metadata()
                 && metadata.is_file()
             {
-                entries.push((metadata.modified()?, metadata.len(), entry.path()));
+                let used = metadata.accessed()?.max(metadata.modified()?);
+                entries.push((used, metadata.len(), entry.path()));
             }
         }
-        let mut bytes: u64 = entries.iter().map(|(_, length, _)| length).sum();
-        entries.sort();
-        for (_, length, path) in entries {
-            if bytes <= most {
-                break;
-            }
-            bytes = bytes.saturating_sub(length);
-            let _ = fs::remove_file(path);
-        }
-        Ok(())
+        Ok(entries)
     }
+}
+
+/// Marks that an entry was used now, whatever the file system does on its own. When that
+/// cannot be done it only goes sooner.
+fn touch(file: &File) {
+    let at = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+    let _ = rustix::fs::futimens(
+        file,
+        &Timestamps {
+            last_access: at(UTIME_NOW),
+            // When it was made.
+            last_modification: at(UTIME_OMIT),
+        },
+    );
 }
 
 fn told(path: &Path) -> impl FnOnce(io::Error) -> CacheError {
@@ -331,17 +411,45 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_entries_go_first() {
+    fn what_was_not_used_for_the_longest_time_goes_first() {
         let (_scratch, cache) = cache();
         let names = ["one", "two", "three"].map(|kind| Name::new(kind, &[]));
         for (age, name) in names.iter().enumerate() {
             cache.put(name, b'x', &[0; 1000]).unwrap();
             let written = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000 + age as u64);
             let file = File::options().write(true).open(cache.path(name)).unwrap();
-            file.set_modified(written).unwrap();
+            let times = fs::FileTimes::new().set_modified(written).set_accessed(written);
+            file.set_times(times).unwrap();
         }
-        cache.prune(2 * (1000 + TRAILER_BYTES)).unwrap();
+        assert!(cache.get(&names[0]).is_some());
+        let room = 2 * (1000 + TRAILER_BYTES);
+        let planned = cache.collect(room, true).unwrap();
+        let report = cache.collect(room, false).unwrap();
+        assert_eq!(report, planned);
+        assert_eq!((report.entries, report.bytes), (2, room));
+        assert_eq!((report.removed, report.removed_bytes), (1, 1000 + TRAILER_BYTES));
         let left = names.map(|name| cache.get(&name).is_some());
-        assert_eq!(left, [false, true, true]);
+        assert_eq!(left, [true, false, true]);
+    }
+
+    #[test]
+    fn a_full_cache_makes_room_when_it_is_written_to() {
+        let (_scratch, cache) = cache();
+        let name = |number: u64| Name::new("test", &[&number.to_le_bytes()]);
+        cache.put(&name(0), b'x', &[0; 1000]).unwrap();
+        // As if others had filled it: with one that takes no room on the disk.
+        let large = File::create(cache.dir.join("large")).unwrap();
+        large.set_len(MAX_BYTES).unwrap();
+        let old = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
+        large
+            .set_times(fs::FileTimes::new().set_modified(old).set_accessed(old))
+            .unwrap();
+        *cache.bytes.lock().unwrap() = None;
+        cache.put(&name(1), b'x', &[0; 1000]).unwrap();
+        assert!(!cache.dir.join("large").exists());
+        assert!(cache.get(&name(0)).is_some() && cache.get(&name(1)).is_some());
+        assert_eq!(*cache.bytes.lock().unwrap(), Some(2 * (1000 + TRAILER_BYTES)));
+        cache.put(&name(2), b'x', &[0; 500]).unwrap();
+        assert_eq!(*cache.bytes.lock().unwrap(), Some(2500 + 3 * TRAILER_BYTES));
     }
 }

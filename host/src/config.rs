@@ -61,7 +61,7 @@ settings! {
     Mode "CAVRA_GO_BACKEND_MODE" "mode" "MODE" "disabled"
         "What the fast path may do: disabled, shadow (compare only), enforce (use it where it agrees), promoted (also only when every governance gate is ready).";
     RuntimePath "CAVRA_GO_RUNTIME_PATH" "runtime-path" "PATH" ""
-        "The fast path: a component, a native binary, or `builtin:fastpath`.";
+        "The fast path: a component, a native binary, `oci://host/repository@sha256:<hex>` (a module of a registry, from the module store if it is there), `sha256:<hex>` (of the module store), or `builtin:fastpath`.";
     PolicyPath "CAVRA_GO_RUNTIME_POLICY" "policy-path" "PATH" ""
         "The fast path's policy: a compiled policy, a directory of `<pack id>.json`, or `auto` (compile the pack that is asked for).";
     RegistryPath "CAVRA_GO_RUNTIME_REGISTRY" "registry-path" "FILE" ""
@@ -108,6 +108,8 @@ settings! {
         "Where compiled modules and baked policies are kept for the next process: a directory, `auto` (the user's cache directory), or `off`.";
     CacheKey "CAVRA_CACHE_KEY" "cache-key" "FILE" "auto"
         "The key that what is in the cache is authenticated with, made when it is missing: a file, or `auto` (in the user's state directory).";
+    ModuleStore "CAVRA_MODULE_STORE" "module-store" "DIR" "auto"
+        "Where modules are kept by their digest, for settings such as `sha256:<hex>`: a directory that nobody else can write to, or `auto` (in the user's data directory).";
     StateDir "CAVRA_STATE_DIR" "state-dir" "DIR" "auto"
         "Where a rollback is kept over restarts, and which revisions of signed files were used: a directory that nobody else can write to, or `auto` (in the user's state directory).";
     EvidenceDir "CAVRA_EVIDENCE_DIR" "evidence-dir" "DIR" ""
@@ -282,6 +284,8 @@ pub struct Config {
     pub cache_dir: String,
     /// The file with the key of the cache, or `auto`.
     pub cache_key: String,
+    /// Where modules are kept by their digest: a directory or `auto`.
+    pub module_store: String,
     /// The documents of the governance gates, by setting; only those that are set.
     pub documents: BTreeMap<Setting, PathBuf>,
     /// How old the latest rollback drill may be, in days.
@@ -441,6 +445,7 @@ impl Config {
             },
             cache_dir: read.text(Setting::CacheDir),
             cache_key: read.text(Setting::CacheKey),
+            module_store: read.text(Setting::ModuleStore),
             documents: DOCUMENTS
                 .iter()
                 .filter_map(|it| Some((*it, read.path(*it)?)))

@@ -5,12 +5,15 @@ mod files;
 mod governance;
 mod operate;
 mod probe;
+mod registry;
+mod source;
 mod trust;
 mod turn;
 mod watch;
 
 pub use evidence::Judged;
 pub use probe::{Probe, ProbeError};
+pub use source::{Fetched, fetch, read_module};
 pub use trust::world_of;
 pub use turn::{Begun, OpenEvaluation, Turn};
 pub use watch::{WatchError, Watcher};
@@ -24,7 +27,6 @@ use arc_swap::ArcSwap;
 use self::files::Files;
 use self::governance::Governance;
 use crate::backend::{Backend, MissingBackend, NativeLimits, NativeRuntime};
-use crate::builtin;
 use crate::cache::Cache;
 use crate::clock::{Clock, IdSource};
 use crate::config::{Config, Setting};
@@ -36,7 +38,7 @@ use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::pilot::Evaluation;
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicyError, PolicySource, TrustRegistry};
 use crate::rollback::RollbackSwitch;
-use crate::sandbox::{Allocation, EngineError, Loader, MAX_MODULE_BYTES, Module, is_wasm};
+use crate::sandbox::{Allocation, EngineError, Loader, Module, is_wasm};
 use crate::signing::trust::{Guard, GuardError, Slot};
 
 /// The registry that vouches for nobody: what the reference has where the one that is
@@ -95,6 +97,8 @@ pub struct Surroundings {
     pub allocation: Allocation,
     /// Where compiled code is kept for the next process; none: nowhere.
     pub cache: Option<Cache>,
+    /// Where modules are kept by their digest; none: nowhere.
+    pub module_store: Option<PathBuf>,
     /// Who records evaluations; none: nobody.
     pub evidence: Option<Recorder>,
     /// The program that supervises native runtimes: the `cavra` binary itself.
@@ -127,6 +131,14 @@ struct Base {
     supervisor: PathBuf,
     rollback: Arc<RollbackSwitch>,
     loader: Loader,
+    module_store: Option<PathBuf>,
+}
+
+impl Base {
+    /// The module that a setting names.
+    fn fetch(&self, setting: &str) -> Result<Fetched, Fault> {
+        fetch(setting, self.module_store.as_deref()).map_err(Fault::MissingRuntime)
+    }
 }
 
 /// Everything that was made from one reading of the settings.
@@ -184,6 +196,7 @@ impl Host {
             ids,
             allocation,
             cache,
+            module_store,
             evidence,
             supervisor,
         } = surroundings;
@@ -195,6 +208,7 @@ impl Host {
             supervisor,
             rollback,
             loader: Loader::new(allocation, config.reference_limits(), cache)?,
+            module_store,
         });
         Ok(Self {
             memory_bytes,
@@ -294,7 +308,7 @@ impl Host {
 
 impl State {
     fn new(base: Arc<Base>, config: Config) -> Result<Self, HostError> {
-        let code = Files::of_code(&config, base.rollback.state_dir());
+        let code = Files::of_code(&config, &base);
         let trust = trust::open(&base, &config)?;
         let catalog = match &config.policy_dir {
             Some(dir) => Catalog::open(dir)?,
@@ -368,9 +382,8 @@ impl State {
     fn reference(&self) -> Result<&Module, Fault> {
         let module = self.reference.get_or_init(|| {
             let setting = &self.config.reference_module;
-            let bytes = module_bytes(setting)?;
-            self.admit_module(Slot::Reference, setting, &bytes)?;
-            let module = self.base.loader.module(self.config.reference_limits(), bytes)?;
+            let fetched = self.obtain(Slot::Reference, setting)?;
+            let module = fetched.load(&self.base.loader, self.config.reference_limits())?;
             self.hold_to_statement(Slot::Reference, &module)?;
             Ok(module)
         });
@@ -385,16 +398,15 @@ impl State {
                     "no fast path is configured; set --runtime-path".to_owned(),
                 ));
             }
-            let bytes = module_bytes(setting)?;
-            self.admit_module(Slot::Runtime, setting, &bytes)?;
-            if is_wasm(&bytes) {
-                let module = self.base.loader.module(self.config.limits, bytes)?;
+            let fetched = self.obtain(Slot::Runtime, setting)?;
+            if is_wasm(&fetched.bytes) {
+                let module = fetched.load(&self.base.loader, self.config.limits)?;
                 self.hold_to_statement(Slot::Runtime, &module)?;
                 return Ok(Runtime::Component(module));
             }
             let path = PathBuf::from(setting);
             let sha256 = NativeRuntime::inspect(&path)?;
-            self.hold_to_bytes(&bytes, &sha256)?;
+            self.hold_to_bytes(&fetched.bytes, &sha256)?;
             Ok(Runtime::Native { path, sha256 })
         });
         runtime.as_ref().map_err(Clone::clone)
@@ -509,32 +521,4 @@ impl State {
             .map_err(|e| Fault::MissingPolicy(e.to_string()))?;
         pack.reference.evaluate(&request).outcome.map(|_| sha256)
     }
-}
-
-/// The bytes of a module setting: a built-in one or a file.
-fn module_bytes(setting: &str) -> Result<std::borrow::Cow<'static, [u8]>, Fault> {
-    if let Some(builtin) = builtin::module(setting) {
-        return builtin.map(Into::into).map_err(Fault::MissingRuntime);
-    }
-    read_module(Path::new(setting))
-        .map(Into::into)
-        .map_err(|e| Fault::MissingRuntime(format!("`{setting}`: {e}")))
-}
-
-/// Reads a module file.
-///
-/// # Errors
-/// The sentence for people: no regular file, unreadable, or a component over 32 MiB.
-pub fn read_module(path: &Path) -> Result<Vec<u8>, String> {
-    use std::io::Read;
-    let metadata = std::fs::metadata(path).map_err(|e| e.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is not a regular file".to_owned());
-    }
-    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
-    let mut bytes = Vec::new();
-    file.take(MAX_MODULE_BYTES.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|e| e.to_string())?;
-    Ok(bytes)
 }

@@ -155,6 +155,40 @@ fn entries_of_another_host_are_not_used() {
     }
 }
 
+#[test]
+fn entries_of_another_engine_are_not_used() {
+    let (place, other) = (Place::new(), Place::new());
+    place.judge();
+    let made = place.entries();
+    // Another limit of memory is another engine, of the same host: with the same key.
+    let entries_of_other = || {
+        let output = other
+            .cavra("builtin:fastpath")
+            .args(["--memory-bytes", "134217728"])
+            .env("CAVRA_CACHE_KEY", place.key())
+            .run();
+        assert_eq!(output.json()["selected_backend"], "go");
+        other.entries()
+    };
+    let theirs = entries_of_other();
+    let name = |path: &PathBuf| path.file_name().unwrap().to_owned();
+    let mine: Vec<_> = made.keys().map(name).collect();
+    let foreign: Vec<&PathBuf> = theirs.keys().filter(|path| !mine.contains(&name(path))).collect();
+    assert!(!foreign.is_empty(), "{theirs:?}");
+    // What the other engine has compiled, under every name that this one asks for.
+    let code = fs::read(foreign.iter().max_by_key(|path| theirs[**path].1).unwrap()).unwrap();
+    for path in made.keys() {
+        fs::write(path, &code).unwrap();
+    }
+    let answer = place.judge();
+    assert_eq!(answer["sandbox"]["fastpath"]["baked"], true);
+    let again = place.entries();
+    let mended = made
+        .iter()
+        .filter(|(path, (_, length))| again.get(*path).is_some_and(|it| it.1 == *length));
+    assert!(mended.count() >= 4, "{again:?}");
+}
+
 /// Whether a command reads this entry: one that it cannot check it removes.
 fn read_by_a_warm_command(place: &Place, path: &Path) -> bool {
     let bytes = fs::read(path).unwrap();

@@ -117,6 +117,7 @@ pub(crate) fn host_with(
         ids: Arc::new(RandomIds),
         allocation,
         cache,
+        module_store: None,
         evidence: None,
         supervisor: integration_tests::binary(),
     };

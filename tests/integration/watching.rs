@@ -47,6 +47,7 @@ fn open(it: &SetUp) -> (Arc<Host>, Arc<HandClock>) {
         ids: Arc::new(RandomIds),
         allocation: Allocation::Pooled(2),
         cache: None,
+        module_store: None,
         evidence: None,
         supervisor: integration_tests::binary(),
     };

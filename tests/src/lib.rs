@@ -1,6 +1,8 @@
 //! What the integration tests share: the real binary, driven as a user would.
 
+pub mod front;
 pub mod postgres;
+pub mod registry;
 pub mod service;
 
 use std::ffi::OsStr;
@@ -44,7 +46,8 @@ pub struct Output {
 }
 
 /// A command line with none of this process's settings in its environment, the tests'
-/// own cache, and a state of its own: what one test rolls back is no other's business.
+/// own cache, and a state and a module store of its own: what one test rolls back or keeps
+/// is no other's business.
 pub fn cavra<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Cavra {
     static STATES: AtomicUsize = AtomicUsize::new(0);
     let scratch = root().join("target/tmp");
@@ -55,6 +58,7 @@ pub fn cavra<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Cavra {
         .env_clear()
         .env("CAVRA_CACHE_DIR", scratch.join("cache"))
         .env("CAVRA_CACHE_KEY", scratch.join("cache.key"))
+        .env("CAVRA_MODULE_STORE", scratch.join(&state).join("modules"))
         .env("CAVRA_STATE_DIR", scratch.join(state))
         .args(args);
     Cavra(command)

@@ -98,6 +98,7 @@ pub(crate) fn host(policies: &Path, rest: &dyn Source, cache: Option<Cache>) -> 
         ids: Arc::new(RandomIds),
         allocation: Allocation::Pooled(2),
         cache,
+        module_store: None,
         evidence: None,
         supervisor: std::env::current_exe()?,
     };

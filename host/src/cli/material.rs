@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, output, store};
 use crate::config::Config;
 use crate::policy::Catalog;
 use crate::replay::Material;
+use crate::store::ModuleStore;
 
 /// Where modules, policies and registries are looked for, beside what is built in.
 #[derive(Debug, Args)]
@@ -34,6 +35,13 @@ impl MaterialArgs {
             let path = std::path::Path::new(setting);
             if path.is_file() {
                 material.add_modules(path).map_err(told)?;
+            }
+        }
+        // A store that is not there is not made for this.
+        if let Some(dir) = store::dir(config).filter(|dir| dir.is_dir()) {
+            match ModuleStore::open(&dir) {
+                Ok(store) => material.add_store(store),
+                Err(error) => output::warn(&format!("the module store is not used: {error}")),
             }
         }
         for setting in [&config.policy_path, &config.registry_path] {

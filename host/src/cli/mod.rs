@@ -1,5 +1,6 @@
 //! The command line: parses, calls, prints; decides nothing.
 
+mod archive;
 mod cache;
 mod deployment;
 mod evaluate;
@@ -14,12 +15,14 @@ mod parity;
 mod passphrase;
 mod policy;
 mod recording;
+mod registry;
 mod replay;
 mod rollback;
 mod runtime;
 mod serve;
 mod settings;
 mod signing;
+mod store;
 mod stream;
 mod token;
 mod tour;
@@ -90,7 +93,7 @@ enum Command {
     /// Policy packs: list, compile, validate, test, explain
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
-    /// Policy modules: look at a component before it is used, sign and verify it
+    /// Policy modules: look at a component before it is used, sign and verify it, keep it in the store
     #[command(subcommand)]
     Module(module::ModuleCommand),
     /// The trust policy: whose signatures are taken, and which revisions were used
@@ -264,6 +267,7 @@ fn open_host_switched(
         ids: Arc::new(RandomIds),
         allocation,
         cache: cache::open(&config),
+        module_store: store::dir(&config),
         evidence: recording::start(&config, clock)?,
         supervisor: std::env::current_exe().map_err(|e| Failure::Internal(e.to_string()))?,
     };

@@ -1,23 +1,22 @@
 //! `cavra module`: a look at a component before it is used.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::registry::{PullArgs, PushArgs};
 use super::settings::SettingsArgs;
 use super::signing::{AttachArgs, KeygenArgs, SignArgs, VerifyArgs};
-use super::{Exit, Failure, output};
+use super::{Exit, Failure, archive, output, store};
 use crate::backend::Stages;
 use crate::builtin;
 use crate::config::Config;
-use crate::host::read_module;
 use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicySource};
 use crate::sandbox::{Allocation, Description, EVALUATOR, Evaluator, Limits, Loader, Module, Preparation};
 use crate::signing::trust::BackendRole;
-use crate::signing::{ArtifactKind, SealView, Seals};
+use crate::signing::{ArtifactKind, SealView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModuleCommand {
@@ -40,8 +39,45 @@ Example:
     Sign(Box<SignArgs>),
     /// Verify a module's signature with keys, or by the trust policy
     Verify(Box<ModuleVerifyArgs>),
+    /// Put a component into the module store, with the bundles beside it
+    #[command(after_help = "\
+Example:
+  cavra module add fast.wasm --pin prod
+  cavra evaluate read_file README.md --mode enforce --policy-path auto --runtime-path sha256:…")]
+    Add(store::AddArgs),
+    /// What is in the module store
+    List(store::ListArgs),
+    /// Keep a module of the store when others are collected
+    #[command(after_help = "\
+Example:
+  cavra module pin sha256:… prod
+  cavra module pin --remove prod")]
+    Pin(store::PinArgs),
+    /// Remove a module from the store
+    Remove(store::RemoveArgs),
+    /// Remove from the store and the compile cache what was not used for long
+    Gc(store::GcArgs),
+    /// Write modules of the store to one file, with their signatures: an OCI image layout
+    Save(archive::SaveArgs),
+    /// Put the modules of such a file into the store, if the trust policy takes all of them
+    Load(archive::LoadArgs),
     /// Put a signature that was made elsewhere, such as with OpenSSL, beside its file as a bundle
     AttachSignature(AttachArgs),
+    /// Put a module and the signatures beside it into a registry
+    #[command(after_help = "\
+Example:
+  cavra module push fast.wasm oci://registry.example.com/acme/fastpath:1.4.0
+
+Credentials are those of docker: `docker login registry.example.com`. A registry on this machine is spoken
+to without TLS, any other with it.")]
+    Push(PushArgs),
+    /// Fetch a module from a registry into the module store, if the trust policy takes it
+    #[command(after_help = "\
+Example:
+  cavra module pull oci://registry.example.com/acme/fastpath:1.4.0 --trust-policy trust.toml
+
+It prints the digest that the tag stands for now, and the runtime path that goes on meaning the same bytes.")]
+    Pull(Box<PullArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -62,7 +98,7 @@ fn backend(word: &str) -> Result<BackendRole, String> {
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
-    /// A component, or `builtin:reference` or `builtin:fastpath`
+    /// A component, `sha256:<hex>` of the module store, `builtin:reference` or `builtin:fastpath`
     module: String,
     /// Print as JSON
     #[arg(long)]
@@ -73,7 +109,7 @@ pub(super) struct InspectArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// A component, or `builtin:reference` or `builtin:fastpath`
+    /// A component, `sha256:<hex>` of the module store, `builtin:reference` or `builtin:fastpath`
     module: String,
     /// The pack to judge by: a built-in one or, with `--policy-path`, one that is there
     /// [default: cavra-ai-agent-baseline, or the one that is there]
@@ -140,7 +176,16 @@ impl ModuleCommand {
             Self::Keygen(args) => args.run(),
             Self::Sign(args) => args.run(ArtifactKind::Module),
             Self::Verify(args) => args.verify.run(ArtifactKind::Module, args.backend),
+            Self::Add(args) => args.run(),
+            Self::List(args) => args.run(),
+            Self::Pin(args) => args.run(),
+            Self::Remove(args) => args.run(),
+            Self::Gc(args) => args.run(),
+            Self::Save(args) => args.run(),
+            Self::Load(args) => args.run(),
             Self::AttachSignature(args) => args.run(),
+            Self::Push(args) => args.run(),
+            Self::Pull(args) => args.run(),
         }
     }
 }
@@ -171,19 +216,18 @@ fn policy(pack: Option<&str>, setting: &str) -> Result<CompiledPolicy, Failure> 
 /// anew, for what is asked is what the module does.
 fn open(name: &str, pack: Option<&str>, config: &Config, limits: Limits) -> Result<Subject, Failure> {
     let told = |problem: String| Failure::Input(format!("`{name}`: {problem}"));
-    let bytes = match builtin::module(name) {
-        Some(bytes) => bytes.map_err(Failure::Input)?.to_vec(),
-        None => read_module(Path::new(name)).map_err(told)?,
-    };
-    let length = bytes.len();
+    let fetched = store::fetch(name, config)?;
+    let length = fetched.bytes.len();
     let signatures = match builtin::module(name) {
         Some(_) => Vec::new(),
-        None => Seals::beside(Path::new(name)).views(&bytes),
+        None => fetched.seals(name).views(&fetched.bytes),
     };
     // Room enough for either backend, as a host has.
     let loader = Loader::new(Allocation::Pooled(1), limits.for_reference(), None);
     let loader = loader.map_err(|e| Failure::Internal(e.to_string()))?;
-    let module = loader.module(limits, bytes).map_err(|e| told(e.to_string()))?;
+    let module = loader
+        .module(limits, fetched.bytes)
+        .map_err(|e| told(e.to_string()))?;
     let policy = Arc::new(policy(pack, &config.policy_path)?);
     Ok(Subject {
         bytes: length,

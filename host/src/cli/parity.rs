@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::material::MaterialArgs;
-use super::replay::{module_bytes, unreadable};
+use super::replay::unreadable;
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, output};
+use super::{Exit, Failure, output, store};
 use crate::config::{Config, Setting};
 use crate::digest::sha256_hex;
 use crate::evidence::{BackendRecord, EvaluationRecord};
@@ -87,8 +87,8 @@ impl ShrinkArgs {
         let config = self.settings.config()?;
         let record = self.find(&config)?;
         let material = self.material.open(&config)?;
-        let reference = self.module(&material, Setting::ReferenceModule, &record)?;
-        let fast = self.module(&material, Setting::RuntimePath, &record)?;
+        let reference = self.module(&config, &material, Setting::ReferenceModule, &record)?;
+        let fast = self.module(&config, &material, Setting::RuntimePath, &record)?;
         let subject = subject(&material, &record)?;
         let before = subject.bytes();
         let court = Court::new(reference.bytes.clone(), fast.bytes.clone(), config.limits)
@@ -142,15 +142,16 @@ impl ShrinkArgs {
     /// The module of a backend: the one that the flag names, or else the recorded one.
     fn module(
         &self,
+        config: &Config,
         material: &Material,
         setting: Setting,
         record: &EvaluationRecord,
     ) -> Result<Named, Failure> {
         if let Some(name) = self.settings.0.get(&setting).filter(|name| !name.is_empty()) {
-            let bytes = module_bytes(name)?;
+            let bytes = store::fetch(name, config)?.bytes;
             return Ok(Named {
                 sha256: sha256_hex(&bytes),
-                bytes: bytes.into(),
+                bytes,
                 name: name.clone(),
             });
         }

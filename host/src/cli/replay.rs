@@ -10,13 +10,11 @@ use serde::Serialize;
 
 use super::material::MaterialArgs;
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, cache, output};
-use crate::builtin;
+use super::{Exit, Failure, cache, output, store};
 use crate::config::{Config, Setting};
 use crate::evidence::EvaluationRecord;
 use crate::evidence::reader::Line;
 use crate::evidence::sealed::{Keys, Store};
-use crate::host::read_module;
 use crate::replay::source::{Item, item, lines};
 use crate::replay::{
     Change, Changes, Evaluators, Finding, Fuel, Missing, Obstacle, Rejudged, Replayed, Totals, in_order,
@@ -225,7 +223,7 @@ impl ReplayArgs {
         config: &Config,
     ) -> Result<Exit, Failure> {
         let told = |problem: String| Failure::Input(format!("`{name}`: {problem}"));
-        let bytes = module_bytes(name)?;
+        let bytes = store::fetch(name, config)?.bytes;
         let module = evaluators.load(bytes, config.limits).map_err(told)?;
         let began = Instant::now();
         let mut changes = Changes::default();
@@ -297,14 +295,6 @@ enum Read<R> {
     Record(String, R),
     Other,
     Bad(String),
-}
-
-/// The bytes of a module that was named: a built-in one or a file.
-pub(super) fn module_bytes(name: &str) -> Result<Vec<u8>, Failure> {
-    match builtin::module(name) {
-        Some(bytes) => bytes.map(<[u8]>::to_vec).map_err(Failure::Input),
-        None => read_module(Path::new(name)).map_err(|e| Failure::Input(format!("`{name}`: {e}"))),
-    }
 }
 
 pub(super) fn unreadable(error: crate::evidence::EvidenceError) -> Failure {

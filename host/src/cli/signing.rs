@@ -10,9 +10,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::passphrase::PassphraseArgs;
-use super::rollback;
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, output};
+use super::{Exit, Failure, output, rollback, store};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Setting;
 use crate::gates::DocumentKind;
@@ -321,7 +320,7 @@ impl AttachArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// The file
+    /// The file; a module may be one of the module store, `sha256:<hex>`
     file: PathBuf,
     /// A public key, PEM; may be repeated. Without one the trust policy is asked
     #[arg(long, value_name = "PUBLIC.pem")]
@@ -355,10 +354,18 @@ impl VerifyArgs {
 
     /// Verifies a file of this kind; a module also as what it is to be used as.
     pub(super) fn run(self, kind: ArtifactKind, backend: Option<BackendRole>) -> Result<Exit, Failure> {
-        let bytes = read(&self.file)?;
-        let seals = match &self.signature {
-            Some(path) => Seals::one(Seal::read(&read(path)?)),
-            None => Seals::beside(&self.file),
+        let (bytes, beside) = match self.file.to_str() {
+            Some(name) if kind == ArtifactKind::Module && name.starts_with("sha256:") => {
+                let stored = store::fetch(name, &self.settings.config()?)?;
+                let seals = stored.seals(name).into_owned();
+                (stored.bytes.into_owned(), Some(seals))
+            }
+            _ => (read(&self.file)?, None),
+        };
+        let seals = match (&self.signature, beside) {
+            (Some(path), _) => Seals::one(Seal::read(&read(path)?)),
+            (None, Some(stored)) => stored,
+            (None, None) => Seals::beside(&self.file),
         };
         let found = if self.key.is_empty() {
             self.by_policy(kind, backend, &bytes, &seals)?

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::{Base, source};
 use crate::config::{Config, Setting};
 use crate::gates::DocumentKind;
 use crate::signing::trust::{Revisions, TrustPolicy};
@@ -69,16 +70,15 @@ impl PartialEq for Look {
 impl Files {
     /// The files of modules, policies and the registry, the signatures beside them, and
     /// what says which signatures are taken.
-    pub(super) fn of_code(config: &Config, state_dir: Option<&Path>) -> Self {
-        let mut paths = Vec::new();
-        for setting in [
-            &config.runtime_path,
-            &config.reference_module,
-            &config.registry_path,
-        ] {
-            if !setting.is_empty() && !setting.starts_with("builtin:") {
-                paths.push(PathBuf::from(setting));
-            }
+    pub(super) fn of_code(config: &Config, base: &Base) -> Self {
+        let state_dir = base.rollback.state_dir();
+        let store = base.module_store.as_deref();
+        let mut paths: Vec<PathBuf> = [&config.runtime_path, &config.reference_module]
+            .into_iter()
+            .filter_map(|setting| source::file(setting, store))
+            .collect();
+        if !config.registry_path.is_empty() {
+            paths.push(PathBuf::from(&config.registry_path));
         }
         if let Some(trust) = &config.trust_policy {
             let signed: Vec<PathBuf> = paths.iter().flat_map(|path| bundles(path)).collect();

@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 
 use super::files::Files;
-use super::{Host, HostError, State, module_bytes};
+use super::{Host, HostError, State};
 use crate::backend::NativeRuntime;
 use crate::digest::sha256_hex;
 use crate::gates::{
@@ -73,7 +73,7 @@ impl Host {
         if state.has_reports() {
             state.make_reports(self.base.clock.now());
         }
-        let code = Files::of_code(&state.config, self.base.rollback.state_dir());
+        let code = Files::of_code(&state.config, &self.base);
         if state.code == code && !self.trust_is_over() {
             return Ok(());
         }
@@ -155,8 +155,9 @@ impl State {
         if self.config.mode != Mode::Promoted || !self.has_reports() {
             return;
         }
-        let sha256 = |setting: &str| module_bytes(setting).ok().map(|bytes| sha256_hex(&bytes));
-        let runtime = module_bytes(&next.config.runtime_path).ok().and_then(|bytes| {
+        let bytes = |setting: &str| next.base.fetch(setting).ok().map(|fetched| fetched.bytes);
+        let sha256 = |setting: &str| bytes(setting).map(|bytes| sha256_hex(&bytes));
+        let runtime = bytes(&next.config.runtime_path).and_then(|bytes| {
             if is_wasm(&bytes) {
                 return Some(sha256_hex(&bytes));
             }

@@ -1,16 +1,15 @@
 //! What is loaded is held to the trust policy: the very bytes that are used afterwards.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use super::{Base, Host, State};
+use super::{Base, Fetched, Host, State};
 use crate::builtin;
 use crate::config::Config;
 use crate::digest::sha256_hex;
 use crate::fault::Fault;
 use crate::sandbox::{MAX_MODULE_BYTES, Module, is_wasm};
 use crate::signing::trust::{BackendRole, Guard, GuardError, Slot, Wanted};
-use crate::signing::{ArtifactKind, COMPONENT_WORLD, NATIVE_WORLD, Refusal, RefusalCode, Seals};
+use crate::signing::{ArtifactKind, COMPONENT_WORLD, NATIVE_WORLD, Refusal, RefusalCode};
 
 /// The trust policy of the settings, if there is one.
 pub(super) fn open(base: &Base, config: &Config) -> Result<Option<Arc<Guard>>, GuardError> {
@@ -46,8 +45,9 @@ impl State {
     }
 
     /// Asks the trust policy, if there is one, for a module.
-    pub(super) fn admit_module(&self, slot: Slot, setting: &str, bytes: &[u8]) -> Result<(), Fault> {
+    pub(super) fn admit_module(&self, slot: Slot, setting: &str, fetched: &Fetched) -> Result<(), Fault> {
         let Some(trust) = &self.trust else { return Ok(()) };
+        let bytes = &*fetched.bytes;
         // What is too large was not read whole, and is refused by the loader.
         if bytes.len() as u64 > MAX_MODULE_BYTES {
             return Err(Fault::MissingRuntime(format!(
@@ -58,7 +58,7 @@ impl State {
         if builtin::module(setting).is_some() {
             return trust.admit_builtin(slot, setting, bytes).map_err(told);
         }
-        let seals = Seals::beside(Path::new(setting));
+        let seals = fetched.seals(setting);
         let backend = match slot {
             Slot::Reference => BackendRole::Reference,
             _ => BackendRole::FastPath,

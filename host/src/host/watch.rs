@@ -86,9 +86,8 @@ fn watch(host: &Weak<Host>, hints: &Sender<Told>, told: &Receiver<Told>) {
         let Some(host) = host.upgrade() else { return };
         let state = host.state.load_full();
         let known = state.files();
-        let state_dir = host.base.rollback.state_dir();
         let found = (
-            Files::of_code(&state.config, state_dir),
+            Files::of_code(&state.config, &host.base),
             Files::of_documents(&state.config),
         );
         let over = host.trust_is_over();

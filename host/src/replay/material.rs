@@ -14,6 +14,7 @@ use crate::builtin;
 use crate::digest::{hex, sha256_hex};
 use crate::host::{empty_registry, read_module};
 use crate::policy::{Catalog, CompiledPolicy, MAX_COMPILED_BYTES, PackId, TrustRegistry};
+use crate::store::{Digest, ModuleStore};
 
 /// How deep folders are searched.
 const MAX_DEPTH: usize = 8;
@@ -32,6 +33,8 @@ pub struct MaterialError {
 pub struct Material {
     /// Module files by SHA-256.
     modules: BTreeMap<String, PathBuf>,
+    /// Where modules are kept by their digest.
+    store: Option<ModuleStore>,
     /// JSON files that may be compiled policies or registries.
     documents: Vec<PathBuf>,
     catalog: Catalog,
@@ -52,6 +55,7 @@ impl Material {
     pub fn new(catalog: Catalog) -> Self {
         Self {
             modules: BTreeMap::new(),
+            store: None,
             documents: Vec::new(),
             catalog,
             packs: OnceLock::new(),
@@ -73,6 +77,11 @@ impl Material {
         Ok(())
     }
 
+    /// Looks for modules also in a module store.
+    pub fn add_store(&mut self, store: ModuleStore) {
+        self.store = Some(store);
+    }
+
     /// Adds compiled policies and trust registries: a JSON file, or a folder of them.
     ///
     /// # Errors
@@ -90,14 +99,20 @@ impl Material {
         if let Some(bytes) = builtin::by_digest(sha256) {
             return Some(bytes.into());
         }
-        let bytes = read_module(self.modules.get(sha256)?).ok()?;
+        let Some(file) = self.modules.get(sha256) else {
+            let digest = Digest::from_hex(sha256).ok()?;
+            return Some(self.store.as_ref()?.get(&digest).ok()?.bytes.into());
+        };
+        let bytes = read_module(file).ok()?;
         // The file may be another by now.
         (sha256_hex(&bytes) == sha256).then_some(bytes.into())
     }
 
     /// Where the module with this SHA-256 lies, as a setting names it.
     pub fn module_name(&self, sha256: &str) -> Option<String> {
-        builtin::name_by_digest(sha256).or_else(|| Some(self.modules.get(sha256)?.display().to_string()))
+        let file = || Some(self.modules.get(sha256)?.display().to_string());
+        let stored = || Some(Digest::from_hex(sha256).ok()?.to_string()).filter(|_| self.store.is_some());
+        builtin::name_by_digest(sha256).or_else(file).or_else(stored)
     }
 
     /// The compiled policy with this digest (64 hex digits) of the pack `id`.

@@ -66,7 +66,23 @@ impl Loader {
         limits: Limits,
         bytes: impl Into<Cow<'static, [u8]>>,
     ) -> Result<Module, ModuleError> {
-        Module::open(&self.engine.with_limits(limits), bytes.into(), self.cache.clone())
+        let engine = self.engine.with_limits(limits);
+        Module::open(&engine, bytes.into(), None, self.cache.clone())
+    }
+
+    /// The same for bytes that were hashed just now: `sha256` is theirs, in hex. A large
+    /// module is not hashed twice.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn hashed_module(
+        &self,
+        limits: Limits,
+        bytes: impl Into<Cow<'static, [u8]>>,
+        sha256: &str,
+    ) -> Result<Module, ModuleError> {
+        let engine = self.engine.with_limits(limits);
+        Module::open(&engine, bytes.into(), Some(sha256.into()), self.cache.clone())
     }
 
     /// Brings a module and what it judges by together.

@@ -144,6 +144,11 @@ pub fn is_wasm(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\0asm")
 }
 
+/// Whether a file begins as a component does.
+pub fn is_component(bytes: &[u8]) -> bool {
+    bytes.starts_with(&COMPONENT_PREAMBLE)
+}
+
 impl Module {
     /// Checks and compiles a component and asks it what it is.
     ///
@@ -151,13 +156,15 @@ impl Module {
     /// [`ModuleError`] says which of the checks failed: preamble, size, exported
     /// world and version, imports, compilation, instantiation, semantics version.
     pub fn new(engine: &Engine, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, ModuleError> {
-        Self::open(engine, bytes.into(), None)
+        Self::open(engine, bytes.into(), None, None)
     }
 
-    /// As [`Self::new`]. What `cache` knows of the same bytes is not found out again.
+    /// As [`Self::new`]. What `cache` knows of the same bytes is not found out again, and
+    /// their SHA-256 is not where it is `known`.
     pub(super) fn open(
         engine: &Engine,
         bytes: Cow<'static, [u8]>,
+        known: Option<Arc<str>>,
         cache: Option<Arc<Cache>>,
     ) -> Result<Self, ModuleError> {
         let length = bytes.len() as u64;
@@ -167,10 +174,10 @@ impl Module {
         if bytes.starts_with(&CORE_PREAMBLE) {
             return Err(ModuleError::CoreModule);
         }
-        if !bytes.starts_with(&COMPONENT_PREAMBLE) {
+        if !is_component(&bytes) {
             return Err(ModuleError::NotAComponent);
         }
-        let sha256: Arc<str> = sha256_hex(&bytes).into();
+        let sha256 = known.unwrap_or_else(|| sha256_hex(&bytes).into());
         let name = engine.name("profile", &[sha256.as_bytes()]);
         let known = cache.as_ref().and_then(|cache| cache.get(&name));
         let profile = known.and_then(|entry| serde_json::from_slice(&entry.bytes().ok()?).ok());

@@ -23,7 +23,7 @@ use super::{Refusal, RefusalCode};
 /// The most bytes of all bundles beside one file.
 pub const MAX_BUNDLE_BYTES: u64 = 1024 * 1024;
 /// So many signatures of one file are looked at.
-const MAX_SEALS: usize = 16;
+pub const MAX_SEALS: usize = 16;
 
 const ONE: &str = ".sigstore.json";
 const MORE: &str = ".sigstore.jsonl";
@@ -168,6 +168,22 @@ impl Seals {
         )
     }
 
+    /// These bundles, each one JSON document.
+    pub fn of_bundles<B: AsRef<[u8]>>(bundles: impl IntoIterator<Item = B>) -> Self {
+        let bundles = bundles.into_iter().take(MAX_SEALS.saturating_add(1));
+        Self::few(bundles.map(|it| Seal::from_json(it.as_ref())).collect())
+    }
+
+    /// Unless they are too many.
+    fn few(seals: Vec<Result<Seal, Refusal>>) -> Self {
+        if seals.len() > MAX_SEALS {
+            return Self(vec![Err(invalid(format!(
+                "there are more than {MAX_SEALS} signatures"
+            )))]);
+        }
+        Self(seals)
+    }
+
     /// One alone.
     pub fn one(seal: Result<Seal, Refusal>) -> Self {
         Self(vec![seal])
@@ -190,12 +206,7 @@ impl Seals {
             }
             Err(problem) => seals.push(Err(invalid(problem))),
         }
-        if seals.len() > MAX_SEALS {
-            return Self(vec![Err(invalid(format!(
-                "there are more than {MAX_SEALS} signatures"
-            )))]);
-        }
-        Self(seals)
+        Self::few(seals)
     }
 
     /// Each, or why it cannot be read.
@@ -207,6 +218,23 @@ impl Seals {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// The bundles beside a file as they are, each one JSON document; [`Seals::of_bundles`]
+/// reads them.
+///
+/// # Errors
+/// `bundle_invalid` when they cannot be read, or are too large.
+pub fn bundles_beside(file: &Path) -> Result<Vec<Vec<u8>>, Refusal> {
+    let mut bundles: Vec<Vec<u8>> = read_bounded(&bundle_path(file))
+        .map_err(invalid)?
+        .into_iter()
+        .collect();
+    let more = read_bounded(&more_bundles_path(file)).map_err(invalid)?;
+    let more = more.unwrap_or_default();
+    let lines = more.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    bundles.extend(lines.filter(|line| !line.is_empty()).map(<[u8]>::to_vec));
+    Ok(bundles)
 }
 
 /// What a signature says, verified or not: for people to see.

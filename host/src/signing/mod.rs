@@ -14,10 +14,13 @@ pub mod trust;
 mod verify;
 
 pub(crate) use bundle::bundle_names;
-pub use bundle::{MAX_BUNDLE_BYTES, Seal, SealView, Seals, bundle_path, more_bundles_path};
+pub use bundle::{
+    MAX_BUNDLE_BYTES, MAX_SEALS, Seal, SealView, Seals, bundle_path, bundles_beside, more_bundles_path,
+};
 pub use code::{Refusal, RefusalCode};
 pub use keys::{Algorithm, KeyError, MAX_KEY_BYTES, NewKey, Passphrase, PrivateKey, PublicKey, SecretText};
 pub use sign::{bundle_of, sign};
+pub(crate) use statement::shown;
 pub use statement::{
     Artifact, ArtifactKind, Build, COMPONENT_WORLD, NATIVE_WORLD, PAYLOAD_TYPE, PREDICATE_TYPE,
     predicate_schema, valid_name,

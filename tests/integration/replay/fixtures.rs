@@ -61,6 +61,7 @@ fn judge_again(record: &EvaluationRecord, scratch: &Path) -> (Request, Evaluatio
         allocation: Allocation::OnDemand,
         // Compiled once for all of them.
         cache: Some(Cache::open(&scratch.join("cache"), &scratch.join("key")).unwrap()),
+        module_store: None,
         evidence: None,
         supervisor: integration_tests::binary(),
     };

@@ -28,8 +28,8 @@ const KEYS: [(&str, &str); 5] = [
 ];
 
 /// The module of the shop, and what it is signed as.
-const MODULE: &str = "fast.wasm";
-const NAME: &str = "acme-fastpath";
+pub(crate) const MODULE: &str = "fast.wasm";
+pub(crate) const NAME: &str = "acme-fastpath";
 
 impl Shop {
     /// A module that is signed as revision 10, and a policy that takes it.
@@ -51,11 +51,11 @@ impl Shop {
         self.dir.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
 
-    fn keygen(&self, name: &str) {
+    pub(crate) fn keygen(&self, name: &str) {
         let out = self.text(&format!("keys/{name}.pem"));
         let made = cavra(["module", "keygen", "--unencrypted", "--out", &out]).run();
         assert_eq!(made.code, Some(0), "{made:?}");
@@ -75,21 +75,21 @@ impl Shop {
     }
 
     /// Runs a command that must succeed.
-    fn done(&self, args: &[&str]) -> Output {
+    pub(crate) fn done(&self, args: &[&str]) -> Output {
         let output = self.cavra(args);
         assert_eq!(output.code, Some(0), "{args:?}: {output:?}");
         output
     }
 
     /// Signs a file with a statement.
-    fn sign(&self, group: &str, file: &str, key: &str, more: &[&str]) {
+    pub(crate) fn sign(&self, group: &str, file: &str, key: &str, more: &[&str]) {
         let (file, key) = (self.text(file), self.key(key));
         let mut args = vec![group, "sign", &file, "--key", &key];
         args.extend(more);
         self.done(&args);
     }
 
-    fn sign_module(&self, key: &str, revision: u64) {
+    pub(crate) fn sign_module(&self, key: &str, revision: u64) {
         let revision = revision.to_string();
         self.sign("module", MODULE, key, &["--name", NAME, "--revision", &revision]);
     }
@@ -110,7 +110,7 @@ impl Shop {
         text + "\n" + &reference.join("\n\n") + "\n"
     }
 
-    fn trust(&self, text: &str) {
+    pub(crate) fn trust(&self, text: &str) {
         // At once, as an editor does it.
         fs::write(self.path("trust.new"), text).unwrap();
         fs::rename(self.path("trust.new"), self.path("trust.toml")).unwrap();

@@ -439,6 +439,7 @@ mod tests {
             ids: Arc::new(RandomIds),
             allocation: Allocation::OnDemand,
             cache: None,
+            module_store: None,
             evidence: None,
             supervisor: PathBuf::new(),
         };
