@@ -1,5 +1,6 @@
 //! The command line: parses, calls, prints; decides nothing.
 
+mod authors;
 mod cache;
 mod deployment;
 mod evaluate;
@@ -90,7 +91,7 @@ enum Command {
     /// Policy packs: list, compile, validate, test, explain
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
-    /// Policy modules: look at a component before it is used, sign and verify it
+    /// Policy modules: begin one, check and test it, look at a component, sign and verify it
     #[command(subcommand)]
     Module(module::ModuleCommand),
     /// The trust policy: whose signatures are taken, and which revisions were used
