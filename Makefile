@@ -39,6 +39,7 @@ test: build
 	@scripts/valgrind.sh
 	@scripts/postgres.sh
 	@scripts/signing-tools.sh
+	@scripts/python-module.sh
 	cargo test --locked --release $(NATIVE)
 
 # The property tests at length: millions of generated cases (CASES=…); and a service that
