@@ -20,6 +20,7 @@ mod fuel;
 mod governance;
 mod instructions;
 mod modes;
+mod modules;
 mod native;
 mod operations;
 mod packs;
