@@ -128,7 +128,7 @@ pub struct Cost {
 
 /// What a module is checked with.
 #[derive(Debug)]
-pub struct Bench<'a> {
+pub struct Given<'a> {
     /// Where it is loaded.
     pub loader: &'a Loader,
     /// What it may use.
@@ -145,7 +145,7 @@ pub struct Bench<'a> {
 ///
 /// # Errors
 /// Where a question is no valid request; nothing about the module is an error.
-pub fn check(module: &str, bytes: Vec<u8>, bench: &Bench<'_>) -> Result<Report, QuestionError> {
+pub fn check(module: &str, bytes: Vec<u8>, given: &Given<'_>) -> Result<Report, QuestionError> {
     let length = bytes.len() as u64;
     let mut report = Report {
         schema_version: SCHEMA_VERSION,
@@ -153,14 +153,14 @@ pub fn check(module: &str, bytes: Vec<u8>, bench: &Bench<'_>) -> Result<Report, 
         status: CheckStatus::Pass,
         bytes: length,
         sha256: crate::digest::sha256_hex(&bytes),
-        engine_fingerprint: bench.loader.engine().fingerprint().to_string(),
+        engine_fingerprint: given.loader.engine().fingerprint().to_string(),
         description: None,
-        packs: bench.policies.iter().map(|it| it.pack_id().to_string()).collect(),
+        packs: given.policies.iter().map(|it| it.pack_id().to_string()).collect(),
         cost: Cost::default(),
         checks: Vec::new(),
     };
-    match bench.loader.module(bench.limits, bytes) {
-        Ok(module) => run(&mut report, &module, bench)?,
+    match given.loader.module(given.limits, bytes) {
+        Ok(module) => run(&mut report, &module, given)?,
         Err(error) => report.refuse(&error),
     }
     if report.checks.iter().any(|it| it.status == CheckStatus::Fail) {
@@ -238,17 +238,17 @@ impl Report {
     }
 }
 
-fn run(report: &mut Report, module: &Module, bench: &Bench<'_>) -> Result<(), QuestionError> {
+fn run(report: &mut Report, module: &Module, given: &Given<'_>) -> Result<(), QuestionError> {
     let mut trials = Trials::default();
     let mut ways = Vec::new();
-    for policy in bench.policies {
-        let evaluator = bench.loader.evaluator(module, policy, bench.registry.as_ref());
+    for policy in given.policies {
+        let evaluator = given.loader.evaluator(module, policy, given.registry.as_ref());
         let pack = policy.pack_id();
         match evaluator.preparation() {
             Preparation::Refused(fault) => trials.refused(pack, &fault),
             way => {
                 ways.push(way);
-                trials.run(&evaluator, pack, bench.questions)?;
+                trials.run(&evaluator, pack, given.questions)?;
             }
         }
     }
@@ -268,7 +268,7 @@ fn run(report: &mut Report, module: &Module, bench: &Bench<'_>) -> Result<(), Qu
     report.conclude(
         CheckId::Memory,
         memory,
-        memory_told(module, bench.limits, cost.peak_memory_bytes),
+        memory_told(module, given.limits, cost.peak_memory_bytes),
     );
     let about = module.description();
     let described = format!(
@@ -297,7 +297,7 @@ fn run(report: &mut Report, module: &Module, bench: &Bench<'_>) -> Result<(), Qu
         "from {} to {} of {}",
         cost.least_fuel.unwrap_or_default(),
         cost.most_fuel.unwrap_or_default(),
-        bench.limits.evaluate_fuel
+        given.limits.evaluate_fuel
     );
     report.conclude(CheckId::Fuel, fuel, burned);
     report.cost = cost;

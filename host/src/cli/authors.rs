@@ -8,7 +8,7 @@ use clap::Args;
 use super::policy::show_results;
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, cache, output};
-use crate::authors::{self, Bench, CheckStatus, Name, PACKS, Question, Report};
+use crate::authors::{self, CheckStatus, Given, Name, PACKS, Question, Report};
 use crate::backend::Backend;
 use crate::builtin;
 use crate::config::Config;
@@ -101,7 +101,7 @@ impl CheckArgs {
             questions.extend(cases(path)?);
         }
         let loader = loader(&config)?;
-        let bench = Bench {
+        let given = Given {
             loader: &loader,
             limits: config.limits,
             policies: &policies,
@@ -109,7 +109,7 @@ impl CheckArgs {
             questions: &questions,
         };
         let report =
-            authors::check(&self.module, bytes, &bench).map_err(|e| Failure::Input(e.to_string()))?;
+            authors::check(&self.module, bytes, &given).map_err(|e| Failure::Input(e.to_string()))?;
         if self.json {
             output::json(&report)?;
         } else {
@@ -152,11 +152,11 @@ impl TestArgs {
             Some(registry) => Some(Arc::new(registry.clone())),
             None => registry(&config)?,
         };
-        let packs: Vec<String> = self.policy_pack.iter().cloned().collect();
-        let policy = match packs.as_slice() {
-            [] => Arc::new(source(&config)?.sample(&pack_id(DEFAULT_POLICY_PACK)?)?),
-            [pack, ..] => Arc::new(source(&config)?.policy_for(&pack_id(pack)?)?),
-        };
+        let source = source(&config)?;
+        let policy = Arc::new(match &self.policy_pack {
+            None => source.sample(&pack_id(DEFAULT_POLICY_PACK)?)?,
+            Some(pack) => source.policy_for(&pack_id(pack)?)?,
+        });
         let loader = loader(&config)?;
         let evaluator = |name: &str, limits: Limits, bytes: Vec<u8>| {
             let module = module(&loader, name, limits, bytes)?;
