@@ -40,6 +40,7 @@ test: build
 	@scripts/postgres.sh
 	@scripts/registry.sh
 	@scripts/signing-tools.sh
+	@scripts/python-module.sh
 	cargo test --locked --release $(NATIVE)
 
 # The property tests at length: millions of generated cases (CASES=…); and a service that

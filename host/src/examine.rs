@@ -6,11 +6,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::backend::Backend;
 use crate::builtin;
 use crate::fault::Fault;
 use crate::model::{Decision, Request};
-use crate::pilot::{Strictness, compare};
-use crate::policy::{Catalog, CompiledPolicy, Expectation, PackId, PolicyError, TestCase, TrustRegistry};
+use crate::pilot::{Strictness, compare, off_subject};
+use crate::policy::{
+    Catalog, CompiledPolicy, Expectation, PackId, PackTests, PolicyError, TestCase, TrustRegistry,
+};
 use crate::sandbox::{Allocation, Evaluator, Limits, Loader, Module};
 
 /// The built-in evaluators cannot be set up.
@@ -140,6 +143,55 @@ impl Pair {
             Err(fault) => vec![fault.to_string()],
         }
     }
+}
+
+/// Runs a pack's tests against one module alone and, where there is a `reference`, holds
+/// each of its decisions to the reference's too: what the parity gate compares.
+pub fn examine(
+    module: &dyn Backend,
+    reference: Option<&dyn Backend>,
+    pack: &PackId,
+    tests: &PackTests,
+) -> PackResult {
+    let cases = tests.tests.iter().map(|case| CaseResult {
+        name: case.name.clone(),
+        problems: request(pack, &case.request).map_or_else(
+            |problem| vec![problem],
+            |request| try_module(module, reference, &request, &case.expect),
+        ),
+    });
+    PackResult {
+        pack: pack.to_string(),
+        cases: cases.collect(),
+    }
+}
+
+fn try_module(
+    module: &dyn Backend,
+    reference: Option<&dyn Backend>,
+    request: &Request,
+    expect: &Expectation,
+) -> Vec<String> {
+    let decision = match module.evaluate(request).outcome {
+        Ok(decision) => decision,
+        Err(fault) => return vec![fault.to_string()],
+    };
+    let mut problems: Vec<String> = off_subject(&decision, request).into_iter().collect();
+    problems.extend(surprises(expect, &decision));
+    match reference.map(|reference| reference.evaluate(request).outcome) {
+        None => {}
+        Some(Err(fault)) => problems.push(format!("the reference failed: {fault}")),
+        Some(Ok(authority)) => {
+            let differences = compare(&authority, &decision, Strictness::Gate);
+            problems.extend(differences.iter().map(|it| {
+                format!(
+                    "it differs from the reference in `{}`: reference {}, module {}",
+                    it.field, it.python, it.go
+                )
+            }));
+        }
+    }
+    problems
 }
 
 /// A test's request, asked of the pack that the test belongs to.

@@ -11,6 +11,7 @@
 
 pub mod access;
 pub mod api;
+pub mod authors;
 pub mod backend;
 pub mod builtin;
 pub mod cache;

@@ -110,6 +110,21 @@ fn every_reason_for_a_refusal_is_documented_in_the_words_of_the_code() {
 }
 
 #[test]
+fn every_check_of_a_module_is_documented_in_the_words_of_the_code() {
+    use cavra::authors::CheckId;
+    let page = read("docs/module-authors.md");
+    let rows: Vec<String> = CheckId::TABLE
+        .iter()
+        .map(|(_, word, meaning)| format!("| `{word}` | {meaning} |"))
+        .collect();
+    assert_eq!(rows_under(&page, "| check | passes when |"), rows);
+    for (id, word, _) in CheckId::TABLE {
+        assert_eq!(serde_json::to_value(id).unwrap(), *word);
+        assert_eq!(id.as_str(), *word);
+    }
+}
+
+#[test]
 fn the_threat_model_names_tests_that_there_are() {
     let page = read("docs/threat-model.md");
     let rows = rows_under(&page, "| …this | can | cannot | shown by |");

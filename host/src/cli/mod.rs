@@ -1,6 +1,7 @@
 //! The command line: parses, calls, prints; decides nothing.
 
 mod archive;
+mod authors;
 mod cache;
 mod deployment;
 mod evaluate;
@@ -93,7 +94,7 @@ enum Command {
     /// Policy packs: list, compile, validate, test, explain
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
-    /// Policy modules: look at a component before it is used, sign and verify it, keep it in the store
+    /// Policy modules: begin one, check and test it, sign and verify it, keep and ship it
     #[command(subcommand)]
     Module(module::ModuleCommand),
     /// The trust policy: whose signatures are taken, and which revisions were used

@@ -1,25 +1,49 @@
 //! `cavra module`: a look at a component before it is used.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::authors::{CheckArgs, NewArgs, TestArgs};
 use super::registry::{PullArgs, PushArgs};
 use super::settings::SettingsArgs;
 use super::signing::{AttachArgs, KeygenArgs, SignArgs, VerifyArgs};
 use super::{Exit, Failure, archive, output, store};
+use crate::authors::{Anatomy, MemorySize};
 use crate::backend::Stages;
 use crate::builtin;
 use crate::config::Config;
 use crate::model::{DEFAULT_POLICY_PACK, Request};
 use crate::policy::{Catalog, CompiledPolicy, PackId, PolicySource};
-use crate::sandbox::{Allocation, Description, EVALUATOR, Evaluator, Limits, Loader, Module, Preparation};
+use crate::sandbox::{
+    Allocation, Description, EVALUATOR, Evaluator, Limits, Loader, Module, Preparation, WORLD,
+};
 use crate::signing::trust::BackendRole;
 use crate::signing::{ArtifactKind, SealView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModuleCommand {
+    /// Write a project for a policy module in Rust
+    #[command(after_help = "\
+Example:
+  cavra module new harbor-policy")]
+    New(NewArgs),
+    /// Check whether a host would run a component, and whether it keeps the contract
+    #[command(after_help = "\
+Example:
+  cavra module check harbor.wasm --cases cases.yaml
+
+Exit status: 0 every check passes; 1 one fails; 3 the file or the cases cannot be read")]
+    Check(CheckArgs),
+    /// Run a file of cases against a component alone
+    #[command(after_help = "\
+Example:
+  cavra module test harbor.wasm cases.yaml --against-reference
+
+Exit status: 0 every case passes; 1 one fails; 3 the files cannot be read, or no host would run the module")]
+    Test(TestArgs),
     /// Check a component as the host would, and say what it is
     Inspect(InspectArgs),
     /// Time a component's evaluations, stage by stage, each in a fresh instance
@@ -131,13 +155,38 @@ struct Inspection<'a> {
     bytes: usize,
     sha256: &'a str,
     exports: &'a str,
+    world: &'a str,
     imports: &'a [String],
+    /// What its bytes tell.
+    #[serde(flatten)]
+    anatomy: Made,
     description: &'a Description,
     engine_fingerprint: &'a str,
     /// What the signatures beside the file say; nobody has verified it.
     signatures: Vec<SealView>,
     /// What becomes of a policy: it is baked, loaded each time, or refused.
     policy: Fate,
+}
+
+/// What a component is made of.
+#[derive(Serialize)]
+struct Made {
+    /// Everything that it exports, the evaluator among it.
+    all_exports: Vec<String>,
+    producers: BTreeMap<String, BTreeMap<String, String>>,
+    memories: Vec<MemorySize>,
+    core_modules: usize,
+}
+
+impl From<Anatomy> for Made {
+    fn from(anatomy: Anatomy) -> Self {
+        Self {
+            all_exports: anatomy.exports,
+            producers: anatomy.producers,
+            memories: anatomy.memories,
+            core_modules: anatomy.core_modules,
+        }
+    }
 }
 
 /// How the module and a policy come together.
@@ -171,6 +220,9 @@ impl Fate {
 impl ModuleCommand {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::New(args) => args.run(),
+            Self::Check(args) => args.run(),
+            Self::Test(args) => args.run(),
             Self::Inspect(args) => inspect(&args),
             Self::Bench(args) => bench(args),
             Self::Keygen(args) => args.run(),
@@ -252,6 +304,10 @@ fn inspect(args: &InspectArgs) -> Result<Exit, Failure> {
         bytes,
         sha256: module.sha256(),
         exports: EVALUATOR,
+        world: WORLD,
+        anatomy: Anatomy::read(module.bytes())
+            .map_err(|e| Failure::Input(format!("`{}`: {e}", args.module)))?
+            .into(),
         imports: module.imports(),
         description: module.description(),
         engine_fingerprint: module.engine().fingerprint(),
@@ -274,19 +330,58 @@ fn show(it: &Inspection<'_>) -> Result<(), Failure> {
         &output::short(&format!("{} {}", about.name, about.version), 120),
     ]);
     table.add_row(vec!["semantics", &output::short(&about.semantics_version, 40)]);
-    table.add_row(vec!["exports", it.exports]);
-    let imports = if it.imports.is_empty() {
-        "nothing".to_owned()
-    } else {
-        it.imports.join("\n")
-    };
-    table.add_row(vec!["imports", &imports]);
+    table.add_row(vec!["world", it.world]);
+    table.add_row(vec!["exports", &lines(&it.anatomy.all_exports)]);
+    table.add_row(vec!["imports", &lines(it.imports)]);
+    table.add_row(vec!["made by", &producers(&it.anatomy.producers)]);
+    table.add_row(vec!["memories", &memories(&it.anatomy.memories)]);
     table.add_row(vec!["size", &format!("{} bytes", it.bytes)]);
     table.add_row(vec!["sha256", it.sha256]);
     table.add_row(vec!["engine", it.engine_fingerprint]);
     table.add_row(vec!["policy", &it.policy.told()]);
     table.add_row(vec!["signatures", &signatures(&it.signatures)]);
     output::text(&table.to_string())
+}
+
+/// Names, one a line.
+fn lines(names: &[String]) -> String {
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    let shown: Vec<String> = names.iter().map(|name| output::short(name, 120)).collect();
+    shown.join("\n")
+}
+
+/// What a component was made by, one field a line.
+fn producers(fields: &BTreeMap<String, BTreeMap<String, String>>) -> String {
+    if fields.is_empty() {
+        return "it does not say".to_owned();
+    }
+    let lines = fields.iter().map(|(field, values)| {
+        let values: Vec<String> = values
+            .iter()
+            .map(|(name, version)| format!("{name} {version}").trim().to_owned())
+            .collect();
+        output::short(&format!("{field}: {}", values.join(", ")), 160)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The sizes of memories, one a line.
+fn memories(sizes: &[MemorySize]) -> String {
+    if sizes.is_empty() {
+        return "none".to_owned();
+    }
+    let lines = sizes.iter().map(|size| {
+        let kib = |pages: u64| pages.saturating_mul(size.page_bytes) / 1024;
+        let most = match size.maximum_pages {
+            Some(pages) => format!("at most {pages} ({} KiB)", kib(pages)),
+            None => "no maximum of its own".to_owned(),
+        };
+        let initial = size.initial_pages;
+        format!("{initial} pages ({} KiB) to begin with, {most}", kib(initial))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What signatures say, one a line.

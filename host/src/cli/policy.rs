@@ -252,7 +252,7 @@ fn test(args: &TestArgs) -> Result<Exit, Failure> {
     Ok(if failed { Exit::Failure } else { Exit::Done })
 }
 
-fn show_results(results: &[PackResult]) -> Result<(), Failure> {
+pub(super) fn show_results(results: &[PackResult]) -> Result<(), Failure> {
     let mut table = output::table(&["pack", "passed", "failed"]);
     for result in results {
         let failed = result.failed();

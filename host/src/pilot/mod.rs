@@ -173,7 +173,7 @@ fn checked(decision: Decision, request: &Request) -> Result<Decision, Fault> {
 }
 
 /// What in a decision is about something else than was asked.
-fn off_subject(decision: &Decision, request: &Request) -> Option<String> {
+pub(crate) fn off_subject(decision: &Decision, request: &Request) -> Option<String> {
     let field = if decision.action_type != request.action_type {
         "action_type"
     } else if decision.target != request.judged_target() {

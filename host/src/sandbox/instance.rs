@@ -303,6 +303,12 @@ fn lift(it: wit::Decision) -> Result<Decision, Fault> {
     Ok(decision)
 }
 
+/// Whether an error is no limit that was reached and no trap of the module's: where
+/// imports are not there, the call of one.
+pub(super) fn is_of_no_limit_and_no_trap(error: &wasmtime::Error) -> bool {
+    !error.is::<Trap>() && !error.is::<MemoryExceeded>() && !error.is::<TableExceeded>()
+}
+
 /// What an error of the engine means. Decided by its type, never by its words.
 fn classify(engine: &Engine, stage: Stage, error: &wasmtime::Error) -> Fault {
     let limits = engine.limits();

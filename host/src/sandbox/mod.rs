@@ -19,4 +19,6 @@ pub use engine::{Allocation, Engine, EngineError};
 pub use evaluator::{Evaluator, Preparation};
 pub use limits::{Limits, MAX_MODULE_BYTES, MAX_TEXT_BYTES};
 pub use loader::Loader;
-pub use module::{Description, EVALUATOR, Module, ModuleError, SEMANTICS_VERSION, is_component, is_wasm};
+pub use module::{
+    Description, EVALUATOR, Module, ModuleError, SEMANTICS_VERSION, WORLD, is_component, is_wasm,
+};

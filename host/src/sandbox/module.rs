@@ -21,6 +21,8 @@ use crate::fault::Fault;
 
 /// The interface that every policy module exports.
 pub const EVALUATOR: &str = "cavra:enforcement/evaluator@1.0.0";
+/// The world that every policy module targets.
+pub const WORLD: &str = "cavra:enforcement/policy-module@1.0.0";
 /// The version of the decision semantics that this host stands for.
 pub const SEMANTICS_VERSION: &str = "1";
 
@@ -224,7 +226,8 @@ impl Module {
         &self.0.engine
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// The component, as it was given.
+    pub fn bytes(&self) -> &[u8] {
         &self.0.bytes
     }
 

@@ -59,6 +59,15 @@ fn snapshot(module: &Module, policy: &str, registry: Option<&str>) -> Result<Vec
     let answer = guest
         .cavra_enforcement_evaluator()
         .call_load(&mut store, policy, registry);
+    if let Err(error) = &answer
+        && instance::is_of_no_limit_and_no_trap(error)
+    {
+        // It will be so every time, and what is kept of it spares the next process a
+        // compilation.
+        return Err(NotBaked::Cannot(format!(
+            "it asks the host for something while it loads, and the answer would be frozen: {error:#}"
+        )));
+    }
     match instance::loaded(engine, answer) {
         Ok(()) => {}
         Err(fault @ Fault::MissingPolicy(_)) => return Err(NotBaked::Refused(fault)),

@@ -6,11 +6,12 @@
 
 use std::time::Duration;
 
+use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
-use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use wasmtime_wasi::random::Deterministic;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, async_trait};
 
 use super::instance::StoreState;
 
@@ -77,6 +78,38 @@ impl WasiView for StoreState {
     }
 }
 
+/// A point in time as a module can look whether it has come. Those of the WASI library
+/// come as the machine's time passes, whatever the clocks say: a module that counts how
+/// often it looks would have a clock.
+enum Deadline {
+    Past,
+    Never,
+}
+
+#[async_trait]
+impl Pollable for Deadline {
+    async fn ready(&mut self) {
+        match self {
+            Self::Past => {}
+            Self::Never => std::future::pending().await,
+        }
+    }
+}
+
+/// Time stands still at zero: what is to come after that never does.
+fn deadline(
+    mut store: StoreContextMut<'_, StoreState>,
+    (nanoseconds,): (u64,),
+) -> wasmtime::Result<(Resource<DynPollable>,)> {
+    let table = store.data_mut().ctx().table;
+    let deadline = match nanoseconds {
+        0 => Deadline::Past,
+        _ => Deadline::Never,
+    };
+    let deadline = table.push(deadline)?;
+    Ok((subscribe(table, deadline)?,))
+}
+
 /// A linker that offers WASI 0.2 and nothing else.
 pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<StoreState>> {
     let mut linker = Linker::new(engine);
@@ -92,6 +125,9 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Store
         "[method]pollable.block",
         |_, (_,): (Resource<DynPollable>,)| -> wasmtime::Result<()> { Err(WaitRefused.into()) },
     )?;
+    let mut clock = linker.instance("wasi:clocks/monotonic-clock@0.2.12")?;
+    clock.func_wrap("subscribe-instant", deadline)?;
+    clock.func_wrap("subscribe-duration", deadline)?;
     linker.allow_shadowing(false);
     Ok(linker)
 }

@@ -1,6 +1,7 @@
-//! Modules on their way: the store, archives, registries.
+//! Policy modules as files: those who write them, and those who keep and ship them.
 
 mod archives;
+mod authors;
 mod registry;
 mod start;
 mod store;
