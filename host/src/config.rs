@@ -93,7 +93,7 @@ settings! {
     TimeoutSeconds "CAVRA_GO_RUNTIME_TIMEOUT_SECONDS" "timeout-seconds" "SECONDS" "5"
         "The wall-clock deadline of one evaluation of the fast path, in seconds. The reference has as long, and never less than 5 seconds.";
     ReferenceModule "CAVRA_REFERENCE_MODULE" "reference-module" "PATH" "builtin:reference"
-        "The authoritative evaluator: a component, or `builtin:reference`.";
+        "The authoritative evaluator: a component, `sha256:<hex>` of the module store, or `builtin:reference`.";
     PolicyDir "CAVRA_POLICY_DIR" "policy-dir" "DIR" ""
         "A directory of `<pack id>/policy.yaml`, which adds to the built-in packs and overrides them.";
     TrustPolicy "CAVRA_TRUST_POLICY" "trust-policy" "FILE" ""

@@ -39,7 +39,7 @@ const SHOWN_CHARS: usize = 120;
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The file system says no, or it is no archive.
-    #[error("it cannot be read: {0}")]
+    #[error("it cannot be read: {}", shown(.0.to_string().as_bytes()))]
     Io(#[from] io::Error),
     /// It has more parts than are looked at.
     #[error("it has more than {MAX_ENTRIES} parts")]

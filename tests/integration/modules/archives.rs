@@ -376,7 +376,7 @@ fn parts_that_are_too_large_or_too_many_are_refused_before_they_are_read() {
 fn an_archive_that_was_cut_short_is_refused() {
     let it = Carrier::new();
     let archive = fs::read(it.shop.path("modules.tar")).unwrap();
-    for length in [0, 100, 600, archive.len() / 2, archive.len() - 2048] {
+    for length in [0, 100, 600, archive.len() / 3, archive.len() / 2] {
         let loaded = it.load(&archive[..length]);
         assert_eq!(loaded.code, Some(3), "{length}: {loaded:?}");
         assert!(everything(&it.shop.path("target")).is_empty());
