@@ -129,6 +129,8 @@ impl LoadArgs {
                 time: SystemClock.now(),
             };
             let digest = store.put(&bytes, &module.bundles, &origin)?;
+            // A setting names it as in the registry that it was saved from.
+            store.keep_manifest(&digest, &archive.manifest(module).map_err(failed)?)?;
             loaded.push(Loaded {
                 names: module.names.clone(),
                 kept: Kept::new(digest, &bytes, &module.bundles, admission, origin.reference),

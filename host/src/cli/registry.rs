@@ -1,20 +1,17 @@
 //! `cavra module push` and `pull`: modules into registries, and from there into the store.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, output, rollback, store};
+use super::{Exit, Failure, output, store};
 use crate::clock::SystemClock;
 use crate::config::Setting;
-use crate::host::{read_module, world_of};
-use crate::oci::{self, OciError, Patience, Pulled, Reference};
-use crate::rollback::RollbackFile;
-use crate::signing::trust::{Admission, Guard, Wanted};
-use crate::signing::{Artifact, ArtifactKind, bundles_beside};
+use crate::host::read_module;
+use crate::oci::{self, OciError, Patience, Reference};
+use crate::signing::{Artifact, bundles_beside};
 use crate::store::ModuleStore;
 
 impl From<OciError> for Failure {
@@ -130,21 +127,17 @@ impl PullArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let config = self.settings.config()?;
         let reference: Reference = self.reference.parse().map_err(OciError::from)?;
-        let clock = Arc::new(SystemClock);
         // What cannot be verified or kept need not be fetched.
-        let guard = match &config.trust_policy {
-            None => None,
-            Some(path) => {
-                let state = rollback::file(&config);
-                let state = state.as_ref().map(RollbackFile::dir);
-                let guard = Guard::open(path, state, Arc::<SystemClock>::clone(&clock));
-                Some(guard.map_err(|e| Failure::Input(e.to_string()))?)
-            }
-        };
+        let gate = store::Gate::open(&config)?;
         let store = store::open(&config)?;
         let pulled = oci::pull(&reference, Patience::COMMAND)?;
-        let admission = guard.map(|guard| verify(&guard, &pulled)).transpose()?;
-        let module = pulled.keep(&store, &*clock)?;
+        let admission = gate.check(&pulled.module, &pulled.bundles).map_err(|refusal| {
+            Failure::Internal(format!(
+                "`{}` is {refusal}; it is not put into the module store",
+                pulled.reference
+            ))
+        })?;
+        let module = pulled.keep(&store, &SystemClock)?;
         let runtime_path = pulled.reference.to_string();
         let verified = admission.is_some();
         let (signers, statement) = admission.map(|it| (it.signers, it.artifact)).unwrap_or_default();
@@ -199,24 +192,4 @@ impl PullReport {
         table.add_row(vec!["use", &format!("--runtime-path {}", self.runtime_path)]);
         table.to_string()
     }
-}
-
-/// Asks the trust policy, as which backend ever it may be used.
-fn verify(guard: &Guard, pulled: &Pulled) -> Result<Admission, Failure> {
-    let seals = pulled.seals();
-    let wanted = Wanted {
-        kind: ArtifactKind::Module,
-        name: None,
-        backend: None,
-        document: None,
-        world: Some(world_of(&pulled.module)),
-        bytes: &pulled.module,
-        seals: &seals,
-    };
-    guard.peek(&wanted).map_err(|refusal| {
-        Failure::Internal(format!(
-            "`{}` is {refusal}; it is not put into the module store",
-            pulled.reference
-        ))
-    })
 }

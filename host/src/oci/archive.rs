@@ -239,6 +239,14 @@ impl Archive {
         self.described("module", &module.module)
     }
 
+    /// The manifest of a module.
+    ///
+    /// # Errors
+    /// When it has changed since the archive was opened.
+    pub fn manifest(&self, module: &ArchivedModule) -> Result<Vec<u8>, ArchiveError> {
+        self.blob(&module.manifest)
+    }
+
     /// The modules with their signatures, from all manifests of the index.
     fn read(&self, entries: &[IndexEntry]) -> Result<Vec<ArchivedModule>, ArchiveError> {
         let mut modules: BTreeMap<Digest, ArchivedModule> = BTreeMap::new();

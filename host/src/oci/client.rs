@@ -210,20 +210,29 @@ impl Repository {
         let what: What = format!("{what} {}", of.digest).into();
         let there = self.0.url(&format!("blobs/{}", of.digest))?;
         let there = Ask::new(Method::HEAD, there, &what);
-        let found = self
-            .0
-            .patiently(&what, async || Ok(self.0.once(&there).await?.is_some()));
-        if found.await? {
-            return Ok(());
-        }
-        // An upload that was interrupted may be none that can be ended.
-        match self.upload(of, bytes, &what).await {
-            Err(OciError::NotFound { .. } | OciError::Answer { .. }) => self.upload(of, bytes, &what).await,
-            done => done,
+        let patience = self.0.patience();
+        let mut tries = 0_u32;
+        loop {
+            tries = tries.saturating_add(1);
+            let found = self
+                .0
+                .patiently(&what, async || Ok(self.0.once(&there).await?.is_some()));
+            if found.await? {
+                return Ok(());
+            }
+            // When its answer is lost, an upload may have come to its end, or be one that
+            // cannot be ended: it is looked for, and begun anew.
+            match self.upload(of, bytes, &what).await {
+                Ok(()) => return Ok(()),
+                Err(lost) if tries >= patience.tries || matches!(lost, Lost::For(_)) => {
+                    return Err(self.0.given_up(&what, lost, tries));
+                }
+                Err(_) => sleep(patience.after(tries)).await,
+            }
         }
     }
 
-    async fn upload(&self, of: &Described, bytes: &[u8], what: &What) -> Result<(), OciError> {
+    async fn upload(&self, of: &Described, bytes: &[u8], what: &What) -> Result<(), Lost> {
         let begin = Ask::new(Method::POST, self.0.url("blobs/uploads/")?, what);
         let begun = self.0.find(&begin, MAX_MANIFEST_BYTES).await?;
         let (headers, _) = begun.ok_or_else(|| self.0.missing(what))?;
@@ -237,8 +246,8 @@ impl Repository {
             .query_pairs_mut()
             .append_pair("digest", &of.digest.to_string());
         let put = Ask::new(Method::PUT, location, what).body(OCTETS, bytes.to_vec());
-        let done = self.0.find(&put, MAX_MANIFEST_BYTES).await?;
-        done.map(drop).ok_or_else(|| self.0.missing(what))
+        let done = self.0.once(&put).await?;
+        done.map(drop).ok_or_else(|| self.0.missing(what).into())
     }
 
     /// Puts a manifest into the repository, by its digest or under a tag. Says whether the

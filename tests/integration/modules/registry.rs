@@ -312,6 +312,22 @@ fn a_module_of_two_signatures_comes_with_both() {
 }
 
 #[test]
+fn what_was_carried_over_a_gap_keeps_its_name_in_the_registry() {
+    let mut it = Market::new();
+    let by_digest = it.push();
+    let pulled = it.done(&["module", "pull", &by_digest]);
+    let module = pulled["module"].as_str().unwrap();
+    let archive = it.shop.text("modules.tar");
+    let saved = it.cavra(&["module", "save", module, "--out", &archive]).run();
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    it.registry.stop();
+    fs::remove_dir_all(it.shop.path("store")).unwrap();
+    let loaded = it.cavra(&["module", "load", &archive]).run();
+    assert_eq!(loaded.code, Some(0), "{loaded:?}");
+    assert_selected(&it.evaluate(&by_digest, "enforce"));
+}
+
+#[test]
 fn a_service_pulls_when_it_loads_and_finds_what_is_pulled_later() {
     use integration_tests::service::Service;
     let mut it = Market::new();

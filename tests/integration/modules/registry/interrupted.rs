@@ -116,12 +116,25 @@ fn a_registry_that_cannot_answer_now_is_asked_again() {
     });
     let pulled = it.pull(&through(&front, &by_digest));
     assert_eq!(pulled.code, Some(0), "{pulled:?}");
-    let pushed = it.done(&[
-        "module",
-        "push",
-        &it.shop.text(crate::signing::MODULE),
-        &front.name("acme/again:1"),
-    ]);
+
+    let count = AtomicUsize::new(0);
+    let front = Front::start(it.registry.addr(), move |_, _| {
+        match count.fetch_add(1, Ordering::SeqCst) % 4 {
+            0 => Act::Answer(503, String::new(), Vec::new()),
+            _ => Act::Pass,
+        }
+    });
+    let module = it.shop.text(crate::signing::MODULE);
+    let pushed = it.done(&["module", "push", &module, &front.name("acme/again:1")]);
+    assert_eq!(pushed["signatures"], 1);
+    // The registry has it, and nobody hears of it.
+    let front = Front::start(it.registry.addr(), |asked, _| {
+        match asked.method == "PUT" && asked.path.contains("/uploads/") {
+            true => Act::Cut(0),
+            false => Act::Pass,
+        }
+    });
+    let pushed = it.done(&["module", "push", &module, &front.name("acme/unheard:1")]);
     assert_eq!(pushed["signatures"], 1);
 
     let it = Market::new();
