@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cavra::backend::Backend;
 use cavra::cache::Cache;
 use cavra::clock::{Clock, SystemClock};
 use cavra::model::{DEFAULT_POLICY_PACK, Request};

@@ -491,8 +491,7 @@ fn add(shop: &Shop) -> integration_tests::Output {
 }
 
 fn in_store(shop: &Shop, args: &[&str]) -> integration_tests::Output {
-    let store = shop.text("store");
-    shop.cavra(&[args, &["--module-store", &store]].concat())
+    shop.cavra(&[args, &["--module-store", &shop.text("store")]].concat())
 }
 
 fn judge(shop: &Shop, digest: &str) -> Value {
