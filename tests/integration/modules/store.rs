@@ -491,7 +491,8 @@ fn add(shop: &Shop) -> integration_tests::Output {
 }
 
 fn in_store(shop: &Shop, args: &[&str]) -> integration_tests::Output {
-    shop.cavra(&[args, &["--module-store", &shop.text("store")]].concat())
+    let store = shop.text("store");
+    shop.cavra(&[args, &["--module-store", &store]].concat())
 }
 
 fn judge(shop: &Shop, digest: &str) -> Value {
