@@ -269,7 +269,7 @@ fn files_that_are_no_component_are_missing_runtimes() {
         (
             "large",
             [&good[..8], &vec![0; 33 << 20][..]].concat(),
-            "at most 33554432",
+            "larger than 33554432",
         ),
     ];
     for (name, bytes, says) in files {

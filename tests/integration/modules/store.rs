@@ -93,15 +93,7 @@ fn a_running_service_takes_a_module_that_comes_into_the_store() {
     let file = room.variant("late");
     let digest = format!("sha256:{}", cavra::digest::sha256_hex(&fs::read(&file).unwrap()));
     let serve = room
-        .command(&[
-            "serve",
-            "--addr",
-            "127.0.0.1:0",
-            "--mode",
-            "enforce",
-            "--policy-path",
-            "auto",
-        ])
+        .command(&["serve", "--mode", "enforce", "--policy-path", "auto"])
         .args(["--runtime-path", &digest]);
     let service = Service::start(serve);
     let request = serde_json::json!({"action_type": "execute_command", "target": "terraform plan"});

@@ -94,7 +94,7 @@ fn a_tag_that_moved_is_told_by_its_digest_and_changes_nothing_that_runs() {
     assert_ne!(first, second);
     let answer = it.evaluate(&first, "enforce");
     assert_selected(&answer);
-    let sha256 = answer["readiness"]["digests"]["runtime_sha256"].clone();
+    let sha256 = answer["sandbox"]["fastpath"]["module_sha256"].clone();
     let pulled = it.pull(&it.registry.name(TAGGED));
     assert!(
         pulled.stdout.contains(second.split_once('@').unwrap().1),
@@ -102,7 +102,7 @@ fn a_tag_that_moved_is_told_by_its_digest_and_changes_nothing_that_runs() {
     );
     let answer = it.evaluate(&second, "enforce");
     assert_selected(&answer);
-    assert_ne!(answer["readiness"]["digests"]["runtime_sha256"], sha256);
+    assert_ne!(answer["sandbox"]["fastpath"]["module_sha256"], sha256);
     // The old one is still there, and is an old revision by now.
     assert_refused(
         &it.evaluate(&first, "enforce"),
