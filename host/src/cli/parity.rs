@@ -12,7 +12,6 @@ use super::replay::unreadable;
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, output, store};
 use crate::config::{Config, Setting};
-use crate::digest::sha256_hex;
 use crate::evidence::{BackendRecord, EvaluationRecord};
 use crate::policy::TrustRegistry;
 use crate::replay::Material;
@@ -150,8 +149,8 @@ impl ShrinkArgs {
         if let Some(name) = self.settings.0.get(&setting).filter(|name| !name.is_empty()) {
             let bytes = store::fetch(name, config)?.bytes;
             return Ok(Named {
-                sha256: sha256_hex(&bytes),
-                bytes,
+                sha256: bytes.sha256_hex(),
+                bytes: bytes.into_bytes(),
                 name: name.clone(),
             });
         }

@@ -14,6 +14,7 @@ use super::settings::SettingsArgs;
 use super::{Exit, Failure, output, rollback, store};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Setting;
+use crate::digest::Hashed;
 use crate::gates::DocumentKind;
 use crate::gates::document::schema;
 use crate::host::world_of;
@@ -305,8 +306,11 @@ impl AttachArgs {
         let bytes = read(&self.file)?;
         let key = public_key(&self.key)?;
         let signature = read(&self.signature)?;
-        let seal =
-            Seal::read(&signature).and_then(|seal| verify([&key], &bytes, &seal).map(drop).map(|()| seal));
+        let seal = Seal::read(&signature).and_then(|seal| {
+            verify([&key], &Hashed::new(&*bytes), &seal)
+                .map(drop)
+                .map(|()| seal)
+        });
         let seal = seal.map_err(|refusal| Failure::Internal(refusal.to_string()))?;
         let bundle = bundle_of(&key, &bytes, seal).map_err(|e| Failure::Internal(e.to_string()))?;
         let path = keep(&self.file, &bundle, self.add)?;
@@ -358,7 +362,7 @@ impl VerifyArgs {
             Some(name) if kind == ArtifactKind::Module && name.starts_with("sha256:") => {
                 let stored = store::fetch(name, &self.settings.config()?)?;
                 let seals = stored.seals(name).into_owned();
-                (stored.bytes.into_owned(), Some(seals))
+                (stored.bytes.into_bytes().into_owned(), Some(seals))
             }
             _ => (read(&self.file)?, None),
         };
@@ -457,7 +461,7 @@ impl VerifyArgs {
             backend,
             document,
             world: (kind == ArtifactKind::Module).then(|| world_of(bytes)),
-            bytes,
+            bytes: &Hashed::new(bytes),
             seals,
         };
         Ok(guard.peek(&wanted).map(|it| (it.signers, it.artifact)))
@@ -470,9 +474,10 @@ type Found = Result<(Vec<String>, Option<Artifact>), Refusal>;
 /// Verifies with keys alone: the first signature that is good.
 fn by_keys(keys: &[PublicKey], kind: ArtifactKind, bytes: &[u8], seals: &Seals) -> Found {
     let mut first = None;
+    let bytes = Hashed::new(bytes);
     for seal in seals.iter() {
         let verified = seal.clone().and_then(|seal| {
-            let verified = verify(keys, bytes, &seal)?;
+            let verified = verify(keys, &bytes, &seal)?;
             if let Some(artifact) = &verified.artifact {
                 artifact.holds(SystemClock.now())?;
                 if artifact.kind != kind {

@@ -15,6 +15,7 @@ use super::{Exit, Failure, cache, output, rollback};
 use crate::cache::{CacheReport, MAX_BYTES};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Setting};
+use crate::digest::Hashed;
 use crate::host::{self, Fetched, read_module, world_of};
 use crate::signing::trust::{Admission, Guard, Wanted};
 use crate::signing::{ArtifactKind, Refusal, Seals, bundles_beside};
@@ -89,7 +90,7 @@ impl Gate {
             backend: None,
             document: None,
             world: Some(world_of(bytes)),
-            bytes,
+            bytes: &Hashed::new(bytes),
             seals: &seals,
         };
         guard.peek(&wanted).map(Some)

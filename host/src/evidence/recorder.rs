@@ -88,7 +88,7 @@ impl fmt::Debug for Recorder {
 
 /// A record that is ready to be handed over.
 pub struct Prepared {
-    job: Result<Job, Unrecorded>,
+    job: Result<Box<Job>, Unrecorded>,
     shared: Arc<Shared>,
     ticket: Ticket,
 }
@@ -220,11 +220,13 @@ impl Recorder {
         let job = self.written(record);
         Prepared {
             job: job
-                .map(|written| Job {
-                    written,
-                    evaluation_id,
-                    time,
-                    done,
+                .map(|written| {
+                    Box::new(Job {
+                        written,
+                        evaluation_id,
+                        time,
+                        done,
+                    })
                 })
                 .map_err(|error| Unrecorded(error.to_string().into())),
             shared: Arc::clone(&self.shared),
@@ -320,7 +322,7 @@ impl Shared {
 
     /// As [`Self::put`], on a thread that others wait for. Gives the record back where
     /// there is no room, or writing it may take longer than a moment.
-    fn put_briefly(&self, job: Job) -> Result<bool, Job> {
+    fn put_briefly(&self, job: Box<Job>) -> Result<bool, Box<Job>> {
         if self.write_themselves() && !self.stats.writes_quickly() {
             return Err(job);
         }
@@ -328,7 +330,7 @@ impl Shared {
         if waiting.jobs.len() >= QUEUE && !waiting.closed {
             return Err(job);
         }
-        Ok(self.push(waiting, job))
+        Ok(self.push(waiting, *job))
     }
 
     fn push(&self, mut waiting: MutexGuard<'_, Waiting>, job: Job) -> bool {
@@ -436,7 +438,7 @@ impl Prepared {
     /// wait. Not for threads that must not wait.
     pub fn send(self) -> Ticket {
         let Self { job, shared, ticket } = self;
-        match job.map(|job| shared.put(job)) {
+        match job.map(|job| shared.put(*job)) {
             Ok(true) => ticket,
             Ok(false) => closed(),
             Err(failed) => Ticket(Told::Failed(failed)),

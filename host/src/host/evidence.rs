@@ -22,7 +22,7 @@ pub struct Judged {
 enum Record {
     /// Nothing is recorded.
     None,
-    Prepared(Box<Prepared>),
+    Prepared(Prepared),
     HandedOver(Ticket),
 }
 
@@ -36,7 +36,7 @@ impl Judged {
         let record = match (&state.base.evidence, drawn) {
             (Some(recorder), Some(drawn)) => {
                 let record = EvaluationRecord::new(request, &answer, state.subject(drawn));
-                Record::Prepared(Box::new(recorder.prepare(record)))
+                Record::Prepared(recorder.prepare(record))
             }
             _ => Record::None,
         };

@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::files::Files;
 use super::{Host, HostError, State};
 use crate::backend::NativeRuntime;
-use crate::digest::sha256_hex;
 use crate::gates::{
     ApiAccess, Digests, Documents, ProductionReport, ReadinessReport, Report, ReportKind, Reports,
 };
@@ -156,10 +155,10 @@ impl State {
             return;
         }
         let bytes = |setting: &str| next.base.fetch(setting).ok().map(|fetched| fetched.bytes);
-        let sha256 = |setting: &str| bytes(setting).map(|bytes| sha256_hex(&bytes));
+        let sha256 = |setting: &str| bytes(setting).map(|bytes| bytes.sha256_hex());
         let runtime = bytes(&next.config.runtime_path).and_then(|bytes| {
             if is_wasm(&bytes) {
-                return Some(sha256_hex(&bytes));
+                return Some(bytes.sha256_hex());
             }
             NativeRuntime::inspect(Path::new(&next.config.runtime_path)).ok()
         });

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::builtin;
+use crate::digest::Hashed;
 use crate::oci::{self, OciError, Pulled, Reference};
 use crate::sandbox::{Limits, Loader, MAX_MODULE_BYTES, Module, ModuleError, is_wasm};
 use crate::signing::Seals;
@@ -16,24 +17,21 @@ const STORED: &str = "sha256:";
 #[derive(Debug)]
 pub struct Fetched {
     /// Its bytes.
-    pub bytes: Cow<'static, [u8]>,
-    /// Of the store: the digest that they were found to have, and the signatures.
-    stored: Option<(Digest, Seals)>,
+    pub bytes: Hashed<'static>,
+    /// The signatures, where they do not lie beside a file.
+    seals: Option<Seals>,
 }
 
 impl Fetched {
     /// Loads what was fetched.
     pub(super) fn load(self, loader: &Loader, limits: Limits) -> Result<Module, ModuleError> {
-        match &self.stored {
-            Some((digest, _)) => loader.hashed_module(limits, self.bytes, digest.hex()),
-            None => loader.module(limits, self.bytes),
-        }
+        loader.module(limits, self.bytes)
     }
 
     /// The signatures of the module that `setting` names.
     pub fn seals(&self, setting: &str) -> Cow<'_, Seals> {
-        match &self.stored {
-            Some((_, seals)) => Cow::Borrowed(seals),
+        match &self.seals {
+            Some(seals) => Cow::Borrowed(seals),
             None => Cow::Owned(Seals::beside(Path::new(setting))),
         }
     }
@@ -43,8 +41,8 @@ impl From<Stored> for Fetched {
     fn from(stored: Stored) -> Self {
         let seals = stored.seals();
         Self {
-            bytes: stored.bytes.into(),
-            stored: Some((stored.digest, seals)),
+            bytes: Hashed::known(stored.bytes, stored.digest.bytes()),
+            seals: Some(seals),
         }
     }
 }
@@ -53,8 +51,8 @@ impl Fetched {
     /// One that was pulled just now.
     pub(super) fn pulled(pulled: &Pulled) -> Self {
         Self {
-            bytes: pulled.module.clone().into(),
-            stored: Some((Digest::of(&pulled.module), pulled.seals())),
+            bytes: Hashed::new(pulled.module.clone()),
+            seals: Some(pulled.seals()),
         }
     }
 }
@@ -87,8 +85,8 @@ pub(super) fn open(store: Option<&Path>) -> Result<ModuleStore, OciError> {
 pub fn fetch(setting: &str, store: Option<&Path>) -> Result<Fetched, String> {
     if let Some(builtin) = builtin::module(setting) {
         return builtin.map(|bytes| Fetched {
-            bytes: bytes.into(),
-            stored: None,
+            bytes: Hashed::new(bytes),
+            seals: None,
         });
     }
     if setting.starts_with(STORED) {
@@ -111,8 +109,8 @@ pub fn fetch(setting: &str, store: Option<&Path>) -> Result<Fetched, String> {
     }
     let bytes = read_module(Path::new(setting)).map_err(|e| format!("`{setting}`: {e}"))?;
     Ok(Fetched {
-        bytes: bytes.into(),
-        stored: None,
+        bytes: Hashed::new(bytes),
+        seals: None,
     })
 }
 

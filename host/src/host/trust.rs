@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Base, Fetched, Host, State};
 use crate::builtin;
 use crate::config::Config;
-use crate::digest::sha256_hex;
+use crate::digest::Hashed;
 use crate::fault::Fault;
 use crate::sandbox::{MAX_MODULE_BYTES, Module, is_wasm};
 use crate::signing::trust::{BackendRole, Guard, GuardError, Slot, Wanted};
@@ -47,7 +47,7 @@ impl State {
     /// Asks the trust policy, if there is one, for a module.
     pub(super) fn admit_module(&self, slot: Slot, setting: &str, fetched: &Fetched) -> Result<(), Fault> {
         let Some(trust) = &self.trust else { return Ok(()) };
-        let bytes = &*fetched.bytes;
+        let bytes = &fetched.bytes;
         // What is too large was not read whole, and is refused by the loader.
         if bytes.len() as u64 > MAX_MODULE_BYTES {
             return Err(Fault::MissingRuntime(format!(
@@ -95,8 +95,8 @@ impl State {
     }
 
     /// Whether a native binary is still the one that was verified.
-    pub(super) fn hold_to_bytes(&self, bytes: &[u8], sha256: &str) -> Result<(), Fault> {
-        if self.trust.is_some() && sha256_hex(bytes) != sha256 {
+    pub(super) fn hold_to_bytes(&self, bytes: &Hashed<'_>, sha256: &str) -> Result<(), Fault> {
+        if self.trust.is_some() && bytes.sha256_hex() != sha256 {
             return Err(Fault::MissingRuntime(
                 "the runtime has changed while it was verified; try again".to_owned(),
             ));

@@ -1,6 +1,7 @@
 //! Policies and registries are held to the trust policy: the bytes that are read then.
 
 use super::{PackId, PolicyError};
+use crate::digest::Hashed;
 use crate::signing::trust::{Guard, Slot, Wanted};
 use crate::signing::{ArtifactKind, Seals};
 
@@ -77,7 +78,7 @@ fn ask(
         backend: None,
         document: None,
         world: None,
-        bytes,
+        bytes: &Hashed::new(bytes),
         seals,
     };
     trust

@@ -1,12 +1,12 @@
 //! Modules and policies brought together as records ask for them, each pair once.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Material, Missing, Obstacle};
 use crate::cache::Cache;
+use crate::digest::Hashed;
 use crate::evidence::LimitsRecord;
 use crate::policy::{CompiledPolicy, TrustRegistry};
 use crate::sandbox::{Allocation, EngineError, Evaluator, Limits, Loader, Module};
@@ -172,7 +172,7 @@ impl Evaluators {
     ///
     /// # Errors
     /// The sentence for people.
-    pub fn load(&self, bytes: impl Into<Cow<'static, [u8]>>, limits: Limits) -> Result<Module, String> {
+    pub fn load(&self, bytes: impl Into<Hashed<'static>>, limits: Limits) -> Result<Module, String> {
         let limits = Limits {
             wall_clock: limits.wall_clock.max(DEADLINE),
             memory_bytes: limits.memory_bytes.min(self.memory_bytes),

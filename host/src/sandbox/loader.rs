@@ -1,6 +1,5 @@
 //! Opens modules and makes evaluators of them, each once.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -11,7 +10,7 @@ use super::module::{Module, ModuleError, Ready, prepare};
 use super::pace::Pace;
 use super::snapshot::{NotBaked, bake};
 use crate::cache::{Cache, Name};
-use crate::digest::hex;
+use crate::digest::{Hashed, hex};
 use crate::policy::{CompiledPolicy, TrustRegistry};
 
 /// The kind of an evaluator's entry in the cache that is compiled code.
@@ -57,32 +56,14 @@ impl Loader {
         self.cache.as_ref()
     }
 
-    /// Checks a component, and compiles it if that is needed for it.
+    /// Checks a component, and compiles it if that is needed for it. Bytes that were hashed
+    /// already are not hashed again.
     ///
     /// # Errors
     /// As [`Module::new`].
-    pub fn module(
-        &self,
-        limits: Limits,
-        bytes: impl Into<Cow<'static, [u8]>>,
-    ) -> Result<Module, ModuleError> {
+    pub fn module(&self, limits: Limits, bytes: impl Into<Hashed<'static>>) -> Result<Module, ModuleError> {
         let engine = self.engine.with_limits(limits);
-        Module::open(&engine, bytes.into(), None, self.cache.clone())
-    }
-
-    /// The same for bytes that were hashed just now: `sha256` is theirs, in hex. A large
-    /// module is not hashed twice.
-    ///
-    /// # Errors
-    /// As [`Module::new`].
-    pub fn hashed_module(
-        &self,
-        limits: Limits,
-        bytes: impl Into<Cow<'static, [u8]>>,
-        sha256: &str,
-    ) -> Result<Module, ModuleError> {
-        let engine = self.engine.with_limits(limits);
-        Module::open(&engine, bytes.into(), Some(sha256.into()), self.cache.clone())
+        Module::open(&engine, bytes.into(), self.cache.clone())
     }
 
     /// Brings a module and what it judges by together.

@@ -16,7 +16,7 @@ use super::instance::{self, StoreState};
 use super::limits::{MAX_MEMORIES, MAX_MODULE_BYTES};
 use super::wasi;
 use crate::cache::{Cache, Name};
-use crate::digest::sha256_hex;
+use crate::digest::Hashed;
 use crate::fault::Fault;
 
 /// The interface that every policy module exports.
@@ -157,16 +157,14 @@ impl Module {
     /// # Errors
     /// [`ModuleError`] says which of the checks failed: preamble, size, exported
     /// world and version, imports, compilation, instantiation, semantics version.
-    pub fn new(engine: &Engine, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, ModuleError> {
-        Self::open(engine, bytes.into(), None, None)
+    pub fn new(engine: &Engine, bytes: impl Into<Hashed<'static>>) -> Result<Self, ModuleError> {
+        Self::open(engine, bytes.into(), None)
     }
 
-    /// As [`Self::new`]. What `cache` knows of the same bytes is not found out again, and
-    /// their SHA-256 is not where it is `known`.
+    /// As [`Self::new`]. What `cache` knows of the same bytes is not found out again.
     pub(super) fn open(
         engine: &Engine,
-        bytes: Cow<'static, [u8]>,
-        known: Option<Arc<str>>,
+        bytes: Hashed<'static>,
         cache: Option<Arc<Cache>>,
     ) -> Result<Self, ModuleError> {
         let length = bytes.len() as u64;
@@ -179,13 +177,13 @@ impl Module {
         if !is_component(&bytes) {
             return Err(ModuleError::NotAComponent);
         }
-        let sha256 = known.unwrap_or_else(|| sha256_hex(&bytes).into());
+        let sha256: Arc<str> = bytes.sha256_hex().into();
         let name = engine.name("profile", &[sha256.as_bytes()]);
         let known = cache.as_ref().and_then(|cache| cache.get(&name));
         let profile = known.and_then(|entry| serde_json::from_slice(&entry.bytes().ok()?).ok());
         let mut inner = Inner {
             engine: engine.clone(),
-            bytes,
+            bytes: bytes.into_bytes(),
             sha256,
             profile: Profile {
                 imports: Vec::new(),

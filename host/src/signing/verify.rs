@@ -5,7 +5,7 @@ use sigstore_types::pae;
 use super::bundle::SealContent;
 use super::sign::hash;
 use super::{Artifact, PublicKey, Refusal, RefusalCode, Seal};
-use crate::digest::sha256;
+use crate::digest::Hashed;
 
 /// A signature that is good: whose it is, and what it says.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,25 +40,24 @@ impl HasKey for PublicKey {
 /// Why none did.
 pub fn verify<'k, K: HasKey>(
     keys: impl IntoIterator<Item = &'k K>,
-    bytes: &[u8],
+    bytes: &Hashed<'_>,
     seal: &Seal,
 ) -> Result<Verified<'k, K>, Refusal> {
-    let digest = sha256(bytes);
     let (message, signature) = match &seal.content {
         SealContent::Message {
             digest: said,
             signature,
         } => {
-            if said.as_ref().is_some_and(|said| said != &digest) {
+            if said.as_ref().is_some_and(|said| said != bytes.sha256()) {
                 return Err(Refusal::new(
                     RefusalCode::DigestMismatch,
                     format!(
                         "the signature is about other bytes; this file has SHA-256 {}",
-                        crate::digest::digits(&digest)
+                        bytes.sha256_hex()
                     ),
                 ));
             }
-            (std::borrow::Cow::Borrowed(bytes), signature.as_slice())
+            (std::borrow::Cow::Borrowed(&**bytes), signature.as_slice())
         }
         SealContent::Envelope(envelope) => (
             pae(&envelope.payload_type, envelope.payload.as_bytes()).into(),
@@ -75,7 +74,7 @@ pub fn verify<'k, K: HasKey>(
                 SealContent::Envelope(envelope) => Some(Artifact::of(
                     &envelope.payload_type,
                     envelope.payload.as_bytes(),
-                    &hash(digest),
+                    &hash(*bytes.sha256()),
                 )?),
             };
             return Ok(Verified { key, artifact });

@@ -52,6 +52,17 @@ impl Digest {
     pub fn hex(&self) -> &str {
         &self.0
     }
+
+    /// What the digits stand for.
+    pub fn bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let value = |digit: u8| char::from(digit).to_digit(16).unwrap_or_default();
+        for (byte, digits) in bytes.iter_mut().zip(self.0.as_bytes().chunks_exact(2)) {
+            let together = digits.iter().fold(0, |high, digit| high << 4 | value(*digit));
+            *byte = u8::try_from(together).unwrap_or_default();
+        }
+        bytes
+    }
 }
 
 impl FromStr for Digest {
@@ -144,6 +155,7 @@ mod tests {
     fn a_digest_has_one_spelling() {
         let digest = Digest::of(b"x");
         assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
+        assert_eq!(digest.bytes(), crate::digest::sha256(b"x"));
         let hex = digest.hex();
         for text in [
             hex.to_owned(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use cavra::cache::Cache;
 use cavra::clock::{Clock, SystemClock};
+use cavra::digest::Hashed;
 use cavra::model::{DEFAULT_POLICY_PACK, Request};
 use cavra::policy::{Catalog, CompiledPolicy, PackId};
 use cavra::sandbox::{Allocation, Limits, Loader};
@@ -50,7 +51,7 @@ fn start(dir: &Path, digests: &[Digest], policy: &Arc<CompiledPolicy>) -> (Durat
         let stored = store.get(digest).unwrap();
         lap(&mut taken.read_and_hashed);
         let module = loader
-            .hashed_module(limits, stored.bytes, stored.digest.hex())
+            .module(limits, Hashed::known(stored.bytes, stored.digest.bytes()))
             .unwrap();
         lap(&mut taken.module);
         let evaluator = loader.evaluator(&module, policy, None);

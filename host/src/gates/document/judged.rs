@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Binding, Content, Document, DocumentKind, Fault, Model, Subject};
+use crate::digest::Hashed;
 use crate::gates::date::Moment;
 use crate::gates::{Check, Digests, Signature, Vouched};
 use crate::signing::trust::{Guard, TrustPolicy, Wanted};
@@ -56,7 +57,7 @@ impl<'a> Trusting<'a> {
             backend: None,
             document: Some(kind),
             world: None,
-            bytes,
+            bytes: &Hashed::new(bytes),
             seals,
         };
         let admission = self.policy.judge(&wanted, self.now)?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Admission, PolicyFaults, Revisions, Seen, TrustPolicy, Wanted};
 use crate::clock::Clock;
-use crate::digest::sha256_hex;
+use crate::digest::Hashed;
 use crate::signing::{Refusal, RefusalCode};
 
 /// A trust policy that cannot be used.
@@ -186,7 +186,7 @@ impl Guard {
                 kind: artifact.kind,
                 name: artifact.name.clone(),
                 revision: artifact.revision,
-                sha256: sha256_hex(wanted.bytes),
+                sha256: wanted.bytes.sha256_hex(),
                 at: now,
             };
             revisions.admit(seen, keep)?;
@@ -198,8 +198,8 @@ impl Guard {
     ///
     /// # Errors
     /// `builtin_not_pinned`.
-    pub fn admit_builtin(&self, slot: Slot, setting: &str, bytes: &[u8]) -> Result<(), Refusal> {
-        let sha256 = sha256_hex(bytes);
+    pub fn admit_builtin(&self, slot: Slot, setting: &str, bytes: &Hashed<'_>) -> Result<(), Refusal> {
+        let sha256 = bytes.sha256_hex();
         if self.policy.builtins.contains(&sha256) {
             self.note(
                 slot,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{BackendRole, NamePolicy, Role, TrustPolicy, TrustedKey};
+use crate::digest::Hashed;
 use crate::gates::DocumentKind;
 use crate::signing::statement::shown;
 use crate::signing::{Artifact, ArtifactKind, NATIVE_WORLD, Refusal, RefusalCode, Seal, Seals, verify};
@@ -23,7 +24,7 @@ pub struct Wanted<'a> {
     /// Of a module: the world that it is of.
     pub world: Option<&'a str>,
     /// Its bytes: those that are used afterwards.
-    pub bytes: &'a [u8],
+    pub bytes: &'a Hashed<'a>,
     /// The signatures beside it.
     pub seals: &'a Seals,
 }
