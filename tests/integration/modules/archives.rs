@@ -429,7 +429,8 @@ fn a_manifest_that_says_something_else_is_refused() {
         edit(&mut files, which, change);
         built(&files, &[])
     };
-    let cases: [(&str, &dyn Fn(&mut Value)); 7] = [
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let cases: [(&str, Change<'_>); 7] = [
         ("its schemaVersion is 1", &|it| it["schemaVersion"] = 1.into()),
         ("layers; one is wanted", &|it| it["layers"] = json!([])),
         ("not `application/wasm`", &|it| {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use integration_tests::root;
 use integration_tests::service::Service;
@@ -318,10 +318,10 @@ fn what_was_not_used_for_the_longest_time_is_collected_and_what_is_pinned_is_not
     let room = Room::new();
     let digests = ["one", "two", "three", "four"].map(|name| room.add(name));
     let age = |digest: &str, days: u64| {
-        let then = SystemTime::now() - Duration::from_secs(days * 86_400);
-        fs::File::open(room.entry(digest))
-            .unwrap()
-            .set_modified(then)
+        let entry = fs::File::open(room.entry(digest)).unwrap();
+        let used = entry.metadata().unwrap().modified().unwrap();
+        entry
+            .set_modified(used - Duration::from_secs(days * 86_400))
             .unwrap();
     };
     for (digest, days) in digests.iter().zip([40, 30, 20, 10]) {
