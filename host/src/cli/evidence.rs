@@ -9,15 +9,15 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::settings::{EvidenceDirArgs, EvidenceSource};
+use super::verify::{PublicKeyArgs, VerifyArgs};
 use super::{Exit, Failure, fleet, output};
 use crate::evidence::counts::Step;
 use crate::evidence::fleet::{FleetError, Found, Store};
 use crate::evidence::log::PUBLIC_KEY;
-use crate::evidence::note::{Checkpoint, PublicKey};
+use crate::evidence::note::PublicKey;
 use crate::evidence::proof::Proof;
 use crate::evidence::query::Query;
 use crate::evidence::sealed::{Keys, Store as SealedStore, Unopened};
-use crate::evidence::verify::{Verification, verify};
 use crate::evidence::{Entry, EvidenceError, checkpoints, export, reader, schema};
 use crate::fault::FallbackCode;
 use crate::model::Verdict;
@@ -49,7 +49,7 @@ pub(super) enum EvidenceCommand {
     /// The newest signed checkpoint: keep it elsewhere, and verify against it later
     Checkpoint(OneLogArgs),
     /// The public key that checkpoints are signed with: keep it elsewhere
-    PublicKey(OneLogArgs),
+    PublicKey(PublicKeyArgs),
     /// The JSON Schema of an entry
     Schema,
 }
@@ -100,25 +100,6 @@ pub(super) struct ShipArgs {
     pub(super) dir: Option<PathBuf>,
     #[command(flatten)]
     pub(super) place: EvidenceDirArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct VerifyArgs {
-    /// The log [default: that of the settings]
-    dir: Option<PathBuf>,
-    /// An old checkpoint, as `cavra evidence checkpoint` has printed it: the log must still hold what it is about
-    #[arg(long, value_name = "FILE")]
-    checkpoint: Option<PathBuf>,
-    /// The log's public key, kept elsewhere; without it, the one beside the log is used
-    #[arg(long, value_name = "FILE")]
-    public_key: Option<PathBuf>,
-    /// Print what was found as JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    log: LogArgs,
-    #[command(flatten)]
-    place: EvidenceDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -256,14 +237,7 @@ impl EvidenceCommand {
             Self::Ship(args) => fleet::ship(&args),
             Self::Migrate(args) => fleet::migrate(&args),
             Self::Checkpoint(args) => checkpoint(&args),
-            Self::PublicKey(args) => {
-                let key = match args.log.source(&args.place, None)? {
-                    EvidenceSource::Dir(dir) => read::<PublicKey>(&dir.join(PUBLIC_KEY))?.to_string(),
-                    EvidenceSource::Store(at) => fleet::one(&mut Store::open(&at)?, &args.log)?.public_key,
-                };
-                output::text(key.trim_end())?;
-                Ok(Exit::Done)
-            }
+            Self::PublicKey(args) => args.run(),
             Self::Schema => {
                 output::json(&schema())?;
                 Ok(Exit::Done)
@@ -273,7 +247,7 @@ impl EvidenceCommand {
 }
 
 /// Reads a file that holds one thing.
-fn read<T: std::str::FromStr<Err: std::fmt::Display>>(path: &Path) -> Result<T, Failure> {
+pub(super) fn read<T: std::str::FromStr<Err: std::fmt::Display>>(path: &Path) -> Result<T, Failure> {
     let told = |what: &dyn std::fmt::Display| Failure::Input(format!("`{}`: {what}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| told(&error))?;
     text.parse().map_err(|error| told(&error))
@@ -315,89 +289,6 @@ fn checkpoint(args: &OneLogArgs) -> Result<Exit, Failure> {
     write!(out, "{note}")?;
     out.flush()?;
     Ok(Exit::Done)
-}
-
-impl VerifyArgs {
-    fn run(self) -> Result<Exit, Failure> {
-        let source = self.log.source(&self.place, self.dir)?;
-        let key = self.public_key.as_deref().map(read::<PublicKey>).transpose()?;
-        let old = self.checkpoint.as_deref().map(read::<Checkpoint>).transpose()?;
-        let found = match source {
-            EvidenceSource::Dir(dir) => verify(&dir, key.as_ref(), old.as_ref())?,
-            EvidenceSource::Store(at) => {
-                let log = self.log.log.as_deref();
-                let found = Store::open(&at)?.verify(log, key.as_ref(), old.as_ref())?;
-                return fleet::verified(&found, self.json);
-            }
-        };
-        if self.json {
-            output::json(&found)?;
-        } else {
-            show(&found)?;
-        }
-        Ok(if found.verified { Exit::Done } else { Exit::Failure })
-    }
-}
-
-/// Prints what was found, for people.
-pub(super) fn show(found: &Verification) -> Result<(), Failure> {
-    let mut table = output::table(&[]);
-    let word = if found.verified {
-        "verified"
-    } else {
-        "not verified"
-    };
-    table.add_row(vec!["log".into(), output::mark(word, found.verified)]);
-    let mut row = |name: &str, value: String| {
-        table.add_row(vec![name.to_owned(), value]);
-    };
-    row("entries", found.entries.to_string());
-    row("evaluations", found.evaluations.to_string());
-    row(
-        "checkpoints",
-        format!(
-            "{}, and {} entries after the last",
-            found.checkpoints, found.unsigned
-        ),
-    );
-    row("root", found.root.clone());
-    let told = if found.key_was_given {
-        "given"
-    } else {
-        "found beside the log"
-    };
-    if let Some(key) = &found.public_key {
-        row("key", format!("{key} ({told})"));
-    }
-    for (name, count, what) in [
-        ("pruned", found.pruned, "entries are left as hashes"),
-        ("gaps", found.gaps, "evaluations were answered without a record"),
-        (
-            "recovered",
-            found.recovered,
-            "times part of a line was set aside after a crash",
-        ),
-        ("sealed", found.sealed, "masked records are in the sealed store"),
-        ("torn", found.torn_bytes, "bytes at the end are part of a line"),
-    ] {
-        if count > 0 {
-            row(name, format!("{count} {what}"));
-        }
-    }
-    output::text(&table.to_string())?;
-    if found.faults.is_empty() {
-        return Ok(());
-    }
-    let mut table = output::table(&["fault", "place", "entry", "what"]);
-    for fault in &found.faults {
-        table.add_row(vec![
-            fault.kind.as_str().to_owned(),
-            fault.place.clone(),
-            fault.sequence.map(|it| it.to_string()).unwrap_or_default(),
-            output::short(&fault.message, 200),
-        ]);
-    }
-    output::text(&table.to_string())
 }
 
 /// Evaluations, each with its log where they come from a store.

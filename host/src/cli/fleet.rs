@@ -1,8 +1,9 @@
 //! `cavra evidence` over the store of a fleet.
 
-use super::evidence::{LogArgs, PlaceArgs, ShipArgs, StatsArgs, evaluations, show};
+use super::evidence::{LogArgs, PlaceArgs, ShipArgs, StatsArgs, evaluations};
 use super::recording::{machine, open_log};
 use super::settings::EvidenceSource;
+use super::verify::show;
 use super::{Exit, Failure, output};
 use crate::clock::{Clock, SystemClock};
 use crate::evidence::counts::Counts;

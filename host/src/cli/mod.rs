@@ -28,6 +28,7 @@ mod stream;
 mod token;
 mod tour;
 mod trust;
+mod verify;
 
 pub use exit::Exit;
 

@@ -50,6 +50,11 @@ impl PublicKey {
         }
     }
 
+    /// The key itself, without the log's name: Ed25519.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.key
+    }
+
     /// Whether it is the same key, whatever log it is for.
     pub fn is_key_of(&self, keys: &SigningKey) -> bool {
         self.key == keys.public

@@ -41,7 +41,7 @@ faults! {
     Truncated "truncated" "The log has fewer entries than a checkpoint was signed for.",
     OtherRoot "other_root" "The entries are not those that a checkpoint was signed for.",
     ForeignKey "foreign_key" "A checkpoint is not signed by the log's key, or is of another log.",
-    BadCheckpoint "bad_checkpoint" "A checkpoint cannot be read, or is about fewer entries than one before it.",
+    BadCheckpoint "bad_checkpoint" "A checkpoint cannot be read, is about fewer entries than one before it, or has another tree or last entry beside it than it is about.",
     Unsealed "unsealed" "What a record names in the sealed store is missing there, or is not what the record names.",
     NoKey "no_key" "The log's public key cannot be read, or is not the one that was given.",
 }

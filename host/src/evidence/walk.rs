@@ -11,8 +11,17 @@ use super::retention::hashes;
 use super::verify::{Fault, FaultKind};
 use super::{Entry, EvaluationRecord, Event, EvidenceError, Hash, SCHEMA, canonical, checkpoints, sealed};
 
-/// The roots of the tree at the sizes that matter, once they are known.
-pub(super) type Roots = BTreeMap<u64, Option<Hash>>;
+/// What the log is at the sizes that matter, once that is known.
+pub(super) type Roots = BTreeMap<u64, Option<At>>;
+
+/// What a log is at some size.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    /// The root of the tree.
+    root: Hash,
+    /// The hash of the last entry.
+    last: Hash,
+}
 
 /// The digests of what is sealed beside a segment, by evaluation.
 type Digests = BTreeMap<String, BTreeSet<String>>;
@@ -23,6 +32,8 @@ pub(super) struct Walk {
     /// Where the files are; none where the log is kept elsewhere, without what is sealed.
     dir: Option<PathBuf>,
     pub(super) tree: Frontier,
+    /// The hash that was added to it last.
+    last: Hash,
     /// The sequence number that comes next.
     next: u64,
     head: Hash,
@@ -57,6 +68,7 @@ impl Walk {
             dir: Some(dir.to_owned()),
             next: tree.size(),
             tree,
+            last: head,
             head,
             before: Some(checkpoints::FILE.to_owned()),
             segment,
@@ -116,12 +128,16 @@ impl Walk {
     /// Notes the root, if it is asked for at this size.
     pub(super) fn root_at(&self, roots: &mut Roots) {
         if let Some(root) = roots.get_mut(&self.tree.size()) {
-            *root = Some(self.tree.root());
+            *root = Some(At {
+                root: self.tree.root(),
+                last: self.last,
+            });
         }
     }
 
     fn push(&mut self, leaf: Hash, roots: &mut Roots) {
         self.tree.push(leaf);
+        self.last = leaf;
         self.root_at(roots);
     }
 
@@ -353,30 +369,46 @@ impl Walk {
                 );
             }
             largest = largest.max(note.size);
-            self.checkpoint(note, &place, key, roots);
+            let at = self.checkpoint(note, &place, key, roots);
+            let head = found.kept.as_ref().map(|kept| kept.head.as_str());
+            if let (Some(at), Some(head)) = (at, head)
+                && at.last.to_string() != head
+            {
+                self.fault(
+                    FaultKind::BadCheckpoint,
+                    &place,
+                    None,
+                    format!(
+                        "the head beside it is `{}`; the last entry has {}",
+                        crate::signing::shown(head),
+                        at.last
+                    ),
+                );
+            }
         }
         if let Some(old) = old {
             self.checkpoint(old, "the old checkpoint", key, roots);
         }
     }
 
-    pub(super) fn checkpoint(
+    /// Compares what was found to one checkpoint: what the log was, where it was signed so.
+    fn checkpoint(
         &mut self,
         note: &Checkpoint,
         place: &str,
         key: Option<&PublicKey>,
         roots: &Roots,
-    ) {
+    ) -> Option<At> {
         if let Some(key) = key
             && !note.is_signed_by(key)
         {
             let message = format!("it is not signed by {key}");
             self.fault(FaultKind::ForeignKey, place, None, message);
-            return;
+            return None;
         }
         match roots.get(&note.size).copied().flatten() {
-            Some(root) if root == note.root => {}
-            Some(root) => self.fault(
+            Some(at) if at.root == note.root => return Some(at),
+            Some(At { root, .. }) => self.fault(
                 FaultKind::OtherRoot,
                 place,
                 None,
@@ -395,5 +427,6 @@ impl Walk {
                 );
             }
         }
+        None
     }
 }

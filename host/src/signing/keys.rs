@@ -138,6 +138,14 @@ impl PublicKey {
         Self::of(algorithm, point)
     }
 
+    /// An Ed25519 key.
+    ///
+    /// # Errors
+    /// When it cannot be written as a SubjectPublicKeyInfo.
+    pub fn ed25519(key: &[u8; SEED_BYTES]) -> Result<Self, KeyError> {
+        Self::of(Algorithm::Ed25519, key)
+    }
+
     /// The key of this point.
     fn of(algorithm: Algorithm, point: &[u8]) -> Result<Self, KeyError> {
         const WANTED: &str = "public key";

@@ -167,15 +167,16 @@ fn a_checkpoint_that_was_changed_is_found() {
     let file = place.dir().join("checkpoints.jsonl");
     let ours = fs::read_to_string(&file).unwrap();
     let line = ours.lines().nth(1).unwrap();
-    let frontier = line.find("\"frontier\":[\"sha256:").unwrap() + "\"frontier\":[\"sha256:".len();
-    let digit = if line.as_bytes()[frontier] == b'0' {
-        "1"
-    } else {
-        "0"
+    let with_another = |before: &str| {
+        let at = line.find(before).unwrap() + before.len();
+        let digit = if line.as_bytes()[at] == b'0' { "1" } else { "0" };
+        let mut other = line.to_owned();
+        other.replace_range(at..=at, digit);
+        other
     };
-    let mut other_tree = line.to_owned();
-    other_tree.replace_range(frontier..=frontier, digit);
-    for changed in [line.replace("\"note\"", "\"notes\""), other_tree] {
+    let other_tree = with_another("\"frontier\":[\"sha256:");
+    let other_head = with_another("\"head\":\"sha256:");
+    for changed in [line.replace("\"note\"", "\"notes\""), other_tree, other_head] {
         assert_ne!(changed, line);
         fs::write(&file, ours.replace(line, &changed)).unwrap();
         let found = place.verify(&[]);
@@ -223,4 +224,52 @@ fn nothing_is_appended_to_a_log_that_was_shortened() {
         output.stderr
     );
     assert_eq!(output.stdout, "");
+}
+
+#[test]
+fn a_log_is_held_to_the_keys_that_a_trust_policy_gives_hosts() {
+    let place = Place::new();
+    place.judge(&[], &[json!({"action_type": "read_file", "target": "README.md"})]);
+    let pem = place.cavra(&["evidence", "public-key", "--pem"]).run().stdout;
+    assert!(pem.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{pem}");
+    fs::write(place.path("host.pub.pem"), pem).unwrap();
+    let verify = |place: &Place, policy: &std::path::Path| {
+        let policy = policy.to_str().unwrap();
+        place
+            .cavra(&["evidence", "verify", "--json", "--trust-policy", policy])
+            .run()
+    };
+    let path = place.path("trust.toml");
+    let policy = |rest: &str| {
+        let text = format!("version = 1\n\n[[key]]\nid = \"host-7\"\nfile = \"host.pub.pem\"\n{rest}\n");
+        fs::write(&path, text).unwrap();
+    };
+    policy("roles = [\"evidence-host\"]");
+    let found = verify(&place, &path);
+    assert_eq!(found.code, Some(0), "{}", found.stderr);
+    assert_eq!(found.json()["key_was_given"], true);
+
+    // Somebody else's log, however whole.
+    let other = Place::new();
+    other.judge(&[], &[json!({"action_type": "read_file", "target": "README.md"})]);
+    let refused = verify(&other, &path);
+    assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+    assert!(refused.stderr.contains("unknown_key"), "{}", refused.stderr);
+
+    for (rest, code) in [
+        ("roles = [\"release-approver\"]", "wrong_role"),
+        (
+            "roles = [\"evidence-host\"]\nnot_after = 2026-01-01T00:00:00Z",
+            "key_expired",
+        ),
+        (
+            "roles = [\"evidence-host\"]\nrevoked_at = 2026-01-01T00:00:00Z\nrevoked_reason = \"stolen\"",
+            "key_revoked",
+        ),
+    ] {
+        policy(rest);
+        let refused = verify(&place, &path);
+        assert_eq!(refused.code, Some(1), "{rest}: {}", refused.stdout);
+        assert!(refused.stderr.contains(code), "{rest}: {}", refused.stderr);
+    }
 }

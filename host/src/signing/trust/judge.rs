@@ -8,7 +8,9 @@ use super::{BackendRole, NamePolicy, Role, TrustPolicy, TrustedKey};
 use crate::digest::Hashed;
 use crate::gates::DocumentKind;
 use crate::signing::statement::shown;
-use crate::signing::{Artifact, ArtifactKind, NATIVE_WORLD, Refusal, RefusalCode, Seal, Seals, verify};
+use crate::signing::{
+    Artifact, ArtifactKind, NATIVE_WORLD, PublicKey, Refusal, RefusalCode, Seal, Seals, verify,
+};
 
 /// A file, and what it is wanted for.
 #[derive(Clone, Copy, Debug)]
@@ -227,6 +229,26 @@ impl NamePolicy {
             ));
         }
         Ok(())
+    }
+}
+
+impl TrustPolicy {
+    /// Whether a log whose checkpoints are signed with this key is one of our hosts'.
+    /// Tells the id that the policy has for the key.
+    ///
+    /// # Errors
+    /// Why not: `unknown_key`, `wrong_role`, or the key's time.
+    pub fn evidence_host(&self, key: &PublicKey, now: Timestamp) -> Result<&str, Refusal> {
+        let fingerprint = key.fingerprint();
+        let known = self.keys.iter().find(|it| it.key.fingerprint() == fingerprint);
+        let known = known.ok_or_else(|| {
+            Refusal::new(
+                RefusalCode::UnknownKey,
+                format!("the trust policy has no key with the fingerprint {fingerprint}"),
+            )
+        })?;
+        known.usable(Role::EvidenceHost, now)?;
+        Ok(&known.id)
     }
 }
 

@@ -47,7 +47,7 @@ roles! {
     PolicyPublisher "policy-publisher" "Compiled policies, packs of the policy directory, and trust registries of MCP servers.",
     ReleaseApprover "release-approver" "Promotion evidence, rollback plans and the four deployment documents.",
     DrillOperator "drill-operator" "Rollback rehearsals, drill histories and drill schedules.",
-    EvidenceHost "evidence-host" "Reserved for the keys that sign evidence logs; nothing is verified with them yet.",
+    EvidenceHost "evidence-host" "Evidence logs: `cavra evidence verify --trust-policy` asks for it.",
 }
 
 impl Role {
