@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
@@ -26,6 +26,10 @@ const MAC_BYTES: usize = 32;
 const TRAILER_BYTES: u64 = 1 + MAC_BYTES as u64;
 /// How much of an entry is read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// How what is being written is called.
+const HALF_DONE: &str = ".new-";
+/// What has been written for so long was interrupted: nobody waits for it.
+const LEFT_OVER: Duration = Duration::from_secs(3600);
 /// Changes with the code that makes and checks what is kept: what another version of
 /// the host has made is nothing to this one.
 const CODE: &str = env!("CAVRA_CODE_DIGEST");
@@ -181,7 +185,9 @@ impl Cache {
         let mut hasher = self.hasher(name);
         hasher.update(entry);
         hasher.update(&[kind]);
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.dir)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(HALF_DONE)
+            .tempfile_in(&self.dir)?;
         file.write_all(entry)?;
         file.write_all(&[kind])?;
         file.write_all(hasher.finalize().as_bytes())?;
@@ -235,9 +241,14 @@ impl Cache {
             if report.bytes <= most {
                 break;
             }
-            if !dry_run {
-                // Another process may have been faster.
-                let _ = fs::remove_file(path);
+            // Another process may have been faster.
+            let gone = dry_run
+                || match fs::remove_file(path) {
+                    Ok(()) => true,
+                    Err(error) => error.kind() == io::ErrorKind::NotFound,
+                };
+            if !gone {
+                continue;
             }
             report.entries = report.entries.saturating_sub(1);
             report.bytes = report.bytes.saturating_sub(length);
@@ -247,21 +258,41 @@ impl Cache {
         Ok(report)
     }
 
-    /// Every entry: when it was used last, how long it is, where it lies.
+    /// Every entry, and what interrupted processes have left: when it was used last, how
+    /// long it is, where it lies. Whatever else is in the directory is somebody else's.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "compared with the times of files, and with nothing that is decided"
+    )]
     fn entries(&self) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
+        let now = SystemTime::now();
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_str().unwrap_or_default();
+            let half_done = name.starts_with(HALF_DONE);
+            if !half_done && !is_entry(name) {
+                continue;
+            }
             // Another process may have removed it.
             if let Ok(metadata) = entry.metadata()
                 && metadata.is_file()
             {
                 let used = metadata.accessed()?.max(metadata.modified()?);
+                if half_done && now.duration_since(used).unwrap_or_default() < LEFT_OVER {
+                    continue;
+                }
                 entries.push((used, metadata.len(), entry.path()));
             }
         }
         Ok(entries)
     }
+}
+
+/// Whether a file is called as an entry is.
+fn is_entry(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Marks that an entry was used now, whatever the file system does on its own. When that
@@ -355,101 +386,4 @@ fn make_key(path: &Path) -> Result<(), CacheError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cache() -> (tempfile::TempDir, Cache) {
-        let scratch = tempfile::tempdir().unwrap();
-        let cache = Cache::open(&scratch.path().join("entries"), &scratch.path().join("key")).unwrap();
-        (scratch, cache)
-    }
-
-    #[test]
-    fn a_name_depends_on_its_kind_and_on_where_its_parts_end() {
-        let names = [
-            Name::new("a", &[b"bc"]),
-            Name::new("ab", &[b"c"]),
-            Name::new("a", &[b"b", b"c"]),
-            Name::new("a", &[b"bc", b""]),
-            Name::new("a", &[]),
-        ];
-        for (at, name) in names.iter().enumerate() {
-            for other in names.iter().skip(at + 1) {
-                assert_ne!(name, other);
-            }
-        }
-    }
-
-    #[test]
-    fn what_was_kept_comes_back_with_its_kind() {
-        let (_scratch, cache) = cache();
-        let name = Name::new("test", &[]);
-        assert!(cache.get(&name).is_none());
-        for length in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 7] {
-            let bytes: Vec<u8> = (0..length).map(|it| (it % 251) as u8).collect();
-            cache.put(&name, b'x', &bytes).unwrap();
-            let entry = cache.get(&name).unwrap();
-            assert_eq!((entry.kind, entry.bytes().unwrap()), (b'x', bytes.clone()));
-            let mapped = fs::read(entry.path()).unwrap();
-            assert!(mapped.starts_with(&bytes));
-        }
-    }
-
-    #[test]
-    fn the_kind_is_authenticated_too() {
-        let (_scratch, cache) = cache();
-        let name = Name::new("test", &[]);
-        cache.put(&name, b'x', b"entry").unwrap();
-        let path = cache.path(&name);
-        let mut bytes = fs::read(&path).unwrap();
-        let kind = bytes.len() - MAC_BYTES - 1;
-        assert_eq!(bytes[kind], b'x');
-        bytes[kind] = b'y';
-        fs::write(&path, bytes).unwrap();
-        assert!(cache.get(&name).is_none());
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn what_was_not_used_for_the_longest_time_goes_first() {
-        let (_scratch, cache) = cache();
-        let names = ["one", "two", "three"].map(|kind| Name::new(kind, &[]));
-        for (age, name) in names.iter().enumerate() {
-            cache.put(name, b'x', &[0; 1000]).unwrap();
-            let written = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000 + age as u64);
-            let file = File::options().write(true).open(cache.path(name)).unwrap();
-            let times = fs::FileTimes::new().set_modified(written).set_accessed(written);
-            file.set_times(times).unwrap();
-        }
-        assert!(cache.get(&names[0]).is_some());
-        let room = 2 * (1000 + TRAILER_BYTES);
-        let planned = cache.collect(room, true).unwrap();
-        let report = cache.collect(room, false).unwrap();
-        assert_eq!(report, planned);
-        assert_eq!((report.entries, report.bytes), (2, room));
-        assert_eq!((report.removed, report.removed_bytes), (1, 1000 + TRAILER_BYTES));
-        let left = names.map(|name| cache.get(&name).is_some());
-        assert_eq!(left, [true, false, true]);
-    }
-
-    #[test]
-    fn a_full_cache_makes_room_when_it_is_written_to() {
-        let (_scratch, cache) = cache();
-        let name = |number: u64| Name::new("test", &[&number.to_le_bytes()]);
-        cache.put(&name(0), b'x', &[0; 1000]).unwrap();
-        // As if others had filled it: with one that takes no room on the disk.
-        let large = File::create(cache.dir.join("large")).unwrap();
-        large.set_len(MAX_BYTES).unwrap();
-        let old = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
-        large
-            .set_times(fs::FileTimes::new().set_modified(old).set_accessed(old))
-            .unwrap();
-        *cache.bytes.lock().unwrap() = None;
-        cache.put(&name(1), b'x', &[0; 1000]).unwrap();
-        assert!(!cache.dir.join("large").exists());
-        assert!(cache.get(&name(0)).is_some() && cache.get(&name(1)).is_some());
-        assert_eq!(*cache.bytes.lock().unwrap(), Some(2 * (1000 + TRAILER_BYTES)));
-        cache.put(&name(2), b'x', &[0; 500]).unwrap();
-        assert_eq!(*cache.bytes.lock().unwrap(), Some(2500 + 3 * TRAILER_BYTES));
-    }
-}
+mod tests;

@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 /// They end when it is dropped, and with them whatever is still open.
 #[derive(Debug)]
 pub struct Network {
-    threads: Vec<Handle>,
+    /// Each thread, with what ends it when it is dropped.
+    threads: Vec<(Handle, oneshot::Sender<()>)>,
     next: AtomicUsize,
-    _stop: Vec<oneshot::Sender<()>>,
 }
 
 impl Network {
@@ -28,13 +28,11 @@ impl Network {
         let mut network = Self {
             threads: Vec::new(),
             next: AtomicUsize::default(),
-            _stop: Vec::new(),
         };
         for number in 0..count {
             let runtime = Builder::new_current_thread().enable_all().build()?;
-            network.threads.push(runtime.handle().clone());
             let (stop, stopped) = oneshot::channel::<()>();
-            network._stop.push(stop);
+            network.threads.push((runtime.handle().clone(), stop));
             thread::Builder::new()
                 .name(format!("network-{number}"))
                 .spawn(move || {
@@ -52,7 +50,7 @@ impl Network {
         let thread = number
             .checked_rem(self.threads.len())
             .and_then(|place| self.threads.get(place));
-        if let Some(thread) = thread {
+        if let Some((thread, _)) = thread {
             thread.spawn(connection);
         }
     }

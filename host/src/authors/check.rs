@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::anatomy::Anatomy;
 use super::questions::{Question, QuestionError};
 use super::trials::{Findings, Trials};
+use crate::digest::Hashed;
 use crate::policy::{CompiledPolicy, TrustRegistry};
 use crate::sandbox::{
     Description, EVALUATOR, Limits, Loader, MAX_MODULE_BYTES, Module, ModuleError, Preparation,
@@ -98,8 +99,8 @@ pub struct Report {
     pub status: CheckStatus,
     /// The length of the file.
     pub bytes: u64,
-    /// SHA-256 of the file.
-    pub sha256: String,
+    /// SHA-256 of the file; none where it is too large to be read.
+    pub sha256: Option<String>,
     /// The engine's configuration: fuel is the same only where this is.
     pub engine_fingerprint: String,
     /// What the module says it is, if it came so far.
@@ -145,20 +146,8 @@ pub struct Given<'a> {
 ///
 /// # Errors
 /// Where a question is no valid request; nothing about the module is an error.
-pub fn check(module: &str, bytes: Vec<u8>, given: &Given<'_>) -> Result<Report, QuestionError> {
-    let length = bytes.len() as u64;
-    let mut report = Report {
-        schema_version: SCHEMA_VERSION,
-        module: module.to_owned(),
-        status: CheckStatus::Pass,
-        bytes: length,
-        sha256: crate::digest::sha256_hex(&bytes),
-        engine_fingerprint: given.loader.engine().fingerprint().to_string(),
-        description: None,
-        packs: given.policies.iter().map(|it| it.pack_id().to_string()).collect(),
-        cost: Cost::default(),
-        checks: Vec::new(),
-    };
+pub fn check(module: &str, bytes: Hashed<'static>, given: &Given<'_>) -> Result<Report, QuestionError> {
+    let mut report = Report::new(module, bytes.len() as u64, Some(bytes.sha256_hex()), given);
     match given.loader.module(given.limits, bytes) {
         Ok(module) => run(&mut report, &module, given)?,
         Err(error) => report.refuse(&error),
@@ -167,6 +156,14 @@ pub fn check(module: &str, bytes: Vec<u8>, given: &Given<'_>) -> Result<Report, 
         report.status = CheckStatus::Fail;
     }
     Ok(report)
+}
+
+/// What comes of a file that is so long that a host does not read it.
+pub fn too_large(module: &str, length: u64, given: &Given<'_>) -> Report {
+    let mut report = Report::new(module, length, None, given);
+    report.refuse(&ModuleError::TooLarge(length));
+    report.status = CheckStatus::Fail;
+    report
 }
 
 /// The check that a module fails which a host does not load.
@@ -184,10 +181,30 @@ fn failed_at(error: &ModuleError) -> CheckId {
 }
 
 impl Report {
+    fn new(module: &str, bytes: u64, sha256: Option<String>, given: &Given<'_>) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            module: module.to_owned(),
+            status: CheckStatus::Pass,
+            bytes,
+            sha256,
+            engine_fingerprint: given.loader.engine().fingerprint().to_string(),
+            description: None,
+            packs: given.policies.iter().map(|it| it.pack_id().to_string()).collect(),
+            cost: Cost::default(),
+            checks: Vec::new(),
+        }
+    }
+
     fn refuse(&mut self, error: &ModuleError) {
         let failed = failed_at(error);
         for (id, _, _) in CheckId::TABLE {
             let (status, message) = match id.cmp(&failed) {
+                // Types are compared last of all that a host looks at before it asks.
+                std::cmp::Ordering::Less if *id == CheckId::World && failed != CheckId::Description => {
+                    let message = format!("exports `{EVALUATOR}`; its types were not looked at");
+                    (CheckStatus::Skipped, message)
+                }
                 std::cmp::Ordering::Less => (CheckStatus::Pass, self.passed(*id)),
                 std::cmp::Ordering::Equal => (CheckStatus::Fail, error.to_string()),
                 std::cmp::Ordering::Greater => (

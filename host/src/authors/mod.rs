@@ -8,6 +8,6 @@ mod template;
 mod trials;
 
 pub use anatomy::{Anatomy, AnatomyError, MemorySize};
-pub use check::{Check, CheckId, CheckStatus, Cost, Given, Report, SCHEMA_VERSION, check};
+pub use check::{Check, CheckId, CheckStatus, Cost, Given, Report, SCHEMA_VERSION, check, too_large};
 pub use questions::{PACKS, Question, QuestionError, built_in, of_cases};
 pub use template::{Name, TemplateError, write};

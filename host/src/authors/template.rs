@@ -139,9 +139,9 @@ pub fn write(directory: &Path, name: &Name) -> Result<Vec<&'static str>, Templat
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(failed(folder))?;
         }
-        let text = text
-            .replace(NAME, &name.0)
-            .replace(IDENTIFIER, &name.identifier());
+        // By way of what no file has, for a name may hold what stands for it.
+        let text = text.replace(NAME, "\0").replace(IDENTIFIER, &name.identifier());
+        let text = text.replace('\0', &name.0);
         fs::File::create_new(&file)
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(failed(&file))?;
@@ -198,6 +198,21 @@ mod tests {
         }
         let readme = std::fs::read_to_string(room.join("README.md")).unwrap();
         assert!(readme.contains("harbor_policy.wasm") && readme.contains("# harbor-policy"));
+    }
+
+    #[test]
+    fn a_name_may_hold_that_of_the_template() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["my_module2", "my-module-x", "not-my_module"] {
+            let name = Name::new(name).unwrap();
+            let room = dir.path().join(&name.0);
+            write(&room, &name).unwrap();
+            let manifest = std::fs::read_to_string(room.join("Cargo.toml")).unwrap();
+            assert!(manifest.contains(&format!("name = \"{name}\"\n")), "{manifest}");
+            let readme = std::fs::read_to_string(room.join("README.md")).unwrap();
+            let built = format!("/{}.wasm", name.identifier());
+            assert!(readme.contains(&built), "{readme}");
+        }
     }
 
     #[test]

@@ -110,9 +110,16 @@ impl LoadArgs {
         let mut refused = Vec::new();
         for module in archive.modules() {
             let bytes = archive.module(module).map_err(failed)?;
-            match gate.check(&bytes, &module.bundles) {
+            let bundles = archive.bundles(module).map_err(failed)?;
+            let digest = &module.module.digest;
+            ModuleStore::acceptable(&bytes, &bundles).map_err(|e| {
+                told(format!(
+                    "`{about}`: {digest}: {e}; nothing of the archive was put into the store"
+                ))
+            })?;
+            match gate.check(&bytes, &bundles) {
                 Ok(admission) => admissions.push(admission),
-                Err(refusal) => refused.push(format!("`{about}`: {} is {refusal}", module.module.digest)),
+                Err(refusal) => refused.push(format!("`{about}`: {digest} is {refusal}")),
             }
         }
         if !refused.is_empty() {
@@ -124,16 +131,17 @@ impl LoadArgs {
         for (module, admission) in archive.modules().iter().zip(admissions) {
             // Its digest is checked again: these are the bytes that were let in.
             let bytes = archive.module(module).map_err(failed)?;
+            let bundles = archive.bundles(module).map_err(failed)?;
             let origin = Origin {
                 reference: Some(about.clone()),
                 time: SystemClock.now(),
             };
-            let digest = store.put(&bytes, &module.bundles, &origin)?;
             // A setting names it as in the registry that it was saved from.
-            store.keep_manifest(&digest, &archive.manifest(module).map_err(failed)?)?;
+            let manifest = archive.manifest(module).map_err(failed)?;
+            let digest = store.put_known(&bytes, &bundles, &origin, &manifest)?;
             loaded.push(Loaded {
                 names: module.names.clone(),
-                kept: Kept::new(digest, &bytes, &module.bundles, admission, origin.reference),
+                kept: Kept::new(digest, &bytes, &bundles, admission, origin.reference),
             });
         }
         if self.json {

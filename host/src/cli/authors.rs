@@ -7,18 +7,16 @@ use clap::Args;
 
 use super::policy::show_results;
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, cache, output};
+use super::{Exit, Failure, cache, output, store};
 use crate::authors::{self, CheckStatus, Given, Name, PACKS, Question, Report};
 use crate::backend::Backend;
-use crate::builtin;
 use crate::config::Config;
 use crate::examine::examine;
-use crate::host::read_module;
 use crate::model::DEFAULT_POLICY_PACK;
 use crate::policy::{
     Catalog, CompiledPolicy, MAX_PACK_BYTES, PackId, PackTests, PolicySource, TrustRegistry,
 };
-use crate::sandbox::{Allocation, Limits, Loader, Module};
+use crate::sandbox::{Allocation, Limits, Loader, MAX_MODULE_BYTES};
 
 #[derive(Debug, Args)]
 pub(super) struct NewArgs {
@@ -94,7 +92,6 @@ impl NewArgs {
 impl CheckArgs {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let config = self.settings.config()?;
-        let bytes = read(&self.module)?;
         let policies = policies(&self.policy_pack, &config)?;
         let mut questions = authors::built_in().map_err(|e| Failure::Internal(e.to_string()))?;
         if let Some(path) = &self.cases {
@@ -108,8 +105,11 @@ impl CheckArgs {
             registry: registry(&config)?,
             questions: &questions,
         };
-        let report =
-            authors::check(&self.module, bytes, &given).map_err(|e| Failure::Input(e.to_string()))?;
+        let report = match too_long(&self.module) {
+            Some(length) => authors::too_large(&self.module, length, &given),
+            None => authors::check(&self.module, store::fetch(&self.module, &config)?.bytes, &given)
+                .map_err(|e| Failure::Input(e.to_string()))?,
+        };
         if self.json {
             output::json(&report)?;
         } else {
@@ -144,7 +144,6 @@ fn show(report: &Report) -> Result<(), Failure> {
 impl TestArgs {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let config = self.settings.config()?;
-        let bytes = read(&self.module)?;
         let name = file_name(&self.cases);
         let tests = PackTests::parse(&read_cases(&self.cases)?, &name)?;
         // What the file brings along is what its cases are about.
@@ -158,15 +157,15 @@ impl TestArgs {
             Some(pack) => source.policy_for(&pack_id(pack)?)?,
         });
         let loader = loader(&config)?;
-        let evaluator = |name: &str, limits: Limits, bytes: Vec<u8>| {
-            let module = module(&loader, name, limits, bytes)?;
+        let evaluator = |name: &str, limits: Limits| {
+            let bytes = store::fetch(name, &config)?.bytes;
+            let module = loader.module(limits, bytes);
+            let module = module.map_err(|e| Failure::Input(format!("`{name}`: {e}")))?;
             Ok::<_, Failure>(loader.evaluator(&module, &policy, registry.as_ref()))
         };
-        let asked = evaluator(&self.module, config.limits, bytes)?;
+        let asked = evaluator(&self.module, config.limits)?;
         let reference = if self.against_reference {
-            let name = &config.reference_module;
-            let limits = config.reference_limits();
-            Some(evaluator(name, limits, read(name)?)?)
+            Some(evaluator(&config.reference_module, config.reference_limits())?)
         } else {
             None
         };
@@ -193,12 +192,10 @@ fn file_name(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// The bytes of the module that `name` stands for.
-fn read(name: &str) -> Result<Vec<u8>, Failure> {
-    match builtin::module(name) {
-        Some(bytes) => Ok(bytes.map_err(Failure::Input)?.to_vec()),
-        None => read_module(Path::new(name)).map_err(|e| Failure::Input(format!("`{name}`: {e}"))),
-    }
+/// The length of a file that is too long to be a module.
+fn too_long(name: &str) -> Option<u64> {
+    let metadata = std::fs::metadata(name).ok()?;
+    Some(metadata.len()).filter(|length| metadata.is_file() && *length > MAX_MODULE_BYTES)
 }
 
 fn read_cases(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -225,13 +222,8 @@ fn loader(config: &Config) -> Result<Loader, Failure> {
         .map_err(|e| Failure::Internal(e.to_string()))
 }
 
-fn module(loader: &Loader, name: &str, limits: Limits, bytes: Vec<u8>) -> Result<Module, Failure> {
-    loader
-        .module(limits, bytes)
-        .map_err(|e| Failure::Input(format!("`{name}`: {e}")))
-}
-
-fn source(config: &Config) -> Result<PolicySource, Failure> {
+/// Where policies come from: the setting, or the packs that there are.
+pub(super) fn source(config: &Config) -> Result<PolicySource, Failure> {
     let catalog = match &config.policy_dir {
         Some(dir) => Catalog::open(dir)?,
         None => Catalog::builtin(),

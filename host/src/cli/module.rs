@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::authors::{CheckArgs, NewArgs, TestArgs};
+use super::authors::{CheckArgs, NewArgs, TestArgs, source};
 use super::registry::{PullArgs, PushArgs};
 use super::settings::SettingsArgs;
 use super::signing::{AttachArgs, KeygenArgs, SignArgs, VerifyArgs};
@@ -16,7 +16,7 @@ use crate::backend::Stages;
 use crate::builtin;
 use crate::config::Config;
 use crate::model::{DEFAULT_POLICY_PACK, Request};
-use crate::policy::{Catalog, CompiledPolicy, PackId, PolicySource};
+use crate::policy::{CompiledPolicy, PackId};
 use crate::sandbox::{
     Allocation, Description, EVALUATOR, Evaluator, Limits, Loader, Module, Preparation, WORLD,
 };
@@ -253,10 +253,10 @@ struct Subject {
     evaluator: Evaluator,
 }
 
-/// The pack that is asked for, or else any: of the policy setting, where it is set, or built in.
-fn policy(pack: Option<&str>, setting: &str) -> Result<CompiledPolicy, Failure> {
-    let setting = if setting.is_empty() { "auto" } else { setting };
-    let source = PolicySource::open(setting, &Catalog::builtin())?;
+/// The pack that is asked for, or else any: of the policy setting, where it is set, or one that
+/// there is.
+fn policy(pack: Option<&str>, config: &Config) -> Result<CompiledPolicy, Failure> {
+    let source = source(config)?;
     let id = PackId::new(pack.unwrap_or(DEFAULT_POLICY_PACK)).map_err(|e| Failure::Input(e.to_string()))?;
     Ok(match pack {
         Some(_) => source.policy_for(&id)?,
@@ -280,7 +280,7 @@ fn open(name: &str, pack: Option<&str>, config: &Config, limits: Limits) -> Resu
     let module = loader
         .module(limits, fetched.bytes)
         .map_err(|e| told(e.to_string()))?;
-    let policy = Arc::new(policy(pack, &config.policy_path)?);
+    let policy = Arc::new(policy(pack, config)?);
     Ok(Subject {
         bytes: length,
         signatures,

@@ -26,9 +26,10 @@ const AUTO: &str = "auto";
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Io { .. } | StoreError::Corrupt { .. } | StoreError::Damaged { .. } => {
-                Self::Internal(error.to_string())
-            }
+            StoreError::Io { .. }
+            | StoreError::Busy { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Damaged { .. } => Self::Internal(error.to_string()),
             other => Self::Input(other.to_string()),
         }
     }

@@ -24,7 +24,8 @@ pub(super) struct VerifyArgs {
     /// The log's public key, kept elsewhere; without it, the one beside the log is used
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
-    /// A trust policy: the log's key must be one that it gives the role `evidence-host`
+    /// A trust policy: the log's key must be one that it gives the role `evidence-host` now. Only what
+    /// is named here is asked, not the setting
     #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
     trust_policy: Option<PathBuf>,
     /// Print what was found as JSON

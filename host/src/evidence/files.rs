@@ -64,6 +64,12 @@ pub(super) fn take(lock: &Arc<File>, dir: &Path) -> Result<Turn, EvidenceError> 
     }
 }
 
+/// The turn, if nobody has it. Whoever has it may [`take`] it again.
+pub(super) fn take_at_once(lock: &Arc<File>) -> Option<Turn> {
+    let locked = rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive);
+    locked.ok().map(|()| Turn(Arc::clone(lock)))
+}
+
 /// The turn to look, beside others who look; none where there is no lock, and so nobody
 /// who writes.
 pub(super) fn look(dir: &Path) -> Result<Option<Turn>, EvidenceError> {

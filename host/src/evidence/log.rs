@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::checkpoints::{self, Kept};
 pub use super::files::PUBLIC_KEY;
-use super::files::{LOCK, look, private, public_key, sync_names, take};
+use super::files::{LOCK, Turn, look, private, public_key, sync_names, take, take_at_once};
 use super::fleet::ShipState;
 use super::merkle::Frontier;
 use super::note::SigningKey;
@@ -205,6 +205,14 @@ impl Log {
         self.at.signed
     }
 
+    /// The turn, if appending now comes to a write and nothing else: nobody else has the
+    /// turn or has written, and no segment is at its end.
+    pub(super) fn at_hand(&self, now: Timestamp) -> Option<Turn> {
+        let turn = take_at_once(&self.lock)?;
+        let length = self.file.metadata().ok()?.len();
+        (length == self.at.position && !self.is_at_end(now)).then_some(turn)
+    }
+
     /// Appends these events, all or none, and tells how many bytes that took.
     ///
     /// # Errors
@@ -336,15 +344,17 @@ impl Log {
         }
     }
 
-    /// Begins a new segment where the current one is long or old enough.
-    fn rotate(&mut self, now: Timestamp) -> Result<(), EvidenceError> {
-        if self.at.position == 0 {
-            return Ok(());
-        }
-        let told = EvidenceError::io(&self.segment.path);
+    /// Whether the next entry begins a segment.
+    fn is_at_end(&self, now: Timestamp) -> bool {
         let long = self.at.position >= self.options.segment_bytes;
         let age = self.born.map(|born| now.duration_since(born));
-        if !long && age.is_none_or(|age| age < self.options.segment_age) {
+        self.at.position > 0 && (long || age.is_some_and(|age| age >= self.options.segment_age))
+    }
+
+    /// Begins a new segment where the current one is long or old enough.
+    fn rotate(&mut self, now: Timestamp) -> Result<(), EvidenceError> {
+        let told = EvidenceError::io(&self.segment.path);
+        if !self.is_at_end(now) {
             return Ok(());
         }
         if self.options.sync {

@@ -6,9 +6,10 @@
 //! write that takes as long as waking. Where they wait for the disk (`fsync`) or for
 //! nothing (`async`), a thread of the log's own writes, so that judging goes on.
 //!
-//! A thread that others wait for, such as one that carries connections, does the same as
-//! long as writing takes no longer than a moment. After a write that took longer, another
-//! thread does it, until one was quick again.
+//! A thread that others wait for, such as one that carries connections, does the same where
+//! writing can be expected to take no longer than a moment: the log is free and open, no
+//! segment is at its end, and the last writes were quick. Where not, it leaves its record to
+//! the log's thread.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -284,6 +285,8 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
+    /// Whether whoever could have written has left it to the log's thread.
+    left: bool,
     closed: bool,
     /// Whether the log's thread sleeps.
     idle: bool,
@@ -317,20 +320,25 @@ impl Shared {
                 waiting = self.room.wait(waiting).unwrap_or_else(PoisonError::into_inner);
             }
         }
-        self.push(waiting, job)
+        let taken = self.push(waiting, job);
+        if taken && self.write_themselves() {
+            self.write_unless_another_does();
+        }
+        taken
     }
 
     /// As [`Self::put`], on a thread that others wait for. Gives the record back where
-    /// there is no room, or writing it may take longer than a moment.
+    /// there is no room.
     fn put_briefly(&self, job: Box<Job>) -> Result<bool, Box<Job>> {
-        if self.write_themselves() && !self.stats.writes_quickly() {
-            return Err(job);
-        }
         let waiting = self.waiting();
         if waiting.jobs.len() >= QUEUE && !waiting.closed {
             return Err(job);
         }
-        Ok(self.push(waiting, *job))
+        let taken = self.push(waiting, *job);
+        if taken && self.write_themselves() {
+            self.write_briefly();
+        }
+        Ok(taken)
     }
 
     fn push(&self, mut waiting: MutexGuard<'_, Waiting>, job: Job) -> bool {
@@ -344,10 +352,34 @@ impl Shared {
         if wake {
             self.wake.notify_one();
         }
-        if self.write_themselves() {
-            self.write_unless_another_does();
-        }
         true
+    }
+
+    /// Writes one batch, if nobody else is at it and it can be expected to be quick; what
+    /// is left then is left to the log's thread.
+    fn write_briefly(&self) {
+        let mut writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // It looks again after it has let go.
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if self.stats.writes_quickly()
+            && let Some(_turn) = writer.at_hand()
+        {
+            self.write_batch(&mut writer);
+        }
+        drop(writer);
+        let mut waiting = self.waiting();
+        if waiting.jobs.is_empty() {
+            return;
+        }
+        waiting.left = true;
+        let wake = waiting.idle;
+        drop(waiting);
+        if wake {
+            self.wake.notify_one();
+        }
     }
 
     /// Whoever finds the writer held by another leaves its record to that one, which
@@ -367,25 +399,29 @@ impl Shared {
 
     /// Writes all that waits, batch by batch.
     fn write(&self, mut writer: MutexGuard<'_, Writer>) {
-        loop {
-            let mut waiting = self.waiting();
-            let count = waiting.jobs.len().min(BATCH);
-            let batch: Vec<Job> = waiting.jobs.drain(..count).collect();
-            self.stats.waiting.store(waiting.jobs.len() as u64, Relaxed);
-            if batch.is_empty() {
-                let due = writer.due();
-                if due.is_some() && waiting.due.is_none() && waiting.idle {
-                    self.wake.notify_one();
-                }
-                waiting.due = due;
-                return;
-            }
-            drop(waiting);
+        while self.write_batch(&mut writer) {}
+    }
+
+    /// Writes a batch; whether more waits.
+    fn write_batch(&self, writer: &mut Writer) -> bool {
+        let mut waiting = self.waiting();
+        let count = waiting.jobs.len().min(BATCH);
+        let batch: Vec<Job> = waiting.jobs.drain(..count).collect();
+        self.stats.waiting.store(waiting.jobs.len() as u64, Relaxed);
+        drop(waiting);
+        if !batch.is_empty() {
             writer.write(batch);
             if !self.write_themselves() {
                 self.room.notify_all();
             }
         }
+        let mut waiting = self.waiting();
+        let due = writer.due();
+        if due.is_some() && waiting.due.is_none() && waiting.idle {
+            self.wake.notify_one();
+        }
+        waiting.due = due;
+        !waiting.jobs.is_empty()
     }
 
     /// The life of the log's thread.
@@ -394,7 +430,7 @@ impl Shared {
             let mut waiting = self.waiting();
             let is_due = |waiting: &Waiting| waiting.due.is_some_and(|due| due <= Instant::now());
             loop {
-                let work = !waiting.jobs.is_empty() && !self.write_themselves();
+                let work = !waiting.jobs.is_empty() && (waiting.left || !self.write_themselves());
                 if work || waiting.closed || is_due(&waiting) {
                     break;
                 }
@@ -412,6 +448,7 @@ impl Shared {
                 }
             }
             let (closed, due) = (waiting.closed, is_due(&waiting));
+            waiting.left = false;
             drop(waiting);
             if self.durability == Durability::Async && !closed {
                 std::thread::sleep(GATHER);

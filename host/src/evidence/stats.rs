@@ -1,12 +1,14 @@
 //! What the writer of the log has done so far, for those who watch it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::telemetry::instruments::{Counter, Histogram};
 
-/// How long a write may take for the next to be expected to be quick.
+/// How long a write may take to be a quick one.
 const QUICK: Duration = Duration::from_millis(2);
+/// After how many quick writes the next is expected to be one, when one was not.
+const QUICK_AGAIN: u32 = 64;
 
 /// What the writer has done so far.
 #[derive(Debug)]
@@ -23,8 +25,8 @@ pub struct Stats {
     pub(super) unsigned: AtomicU64,
     pub(super) signed_at: AtomicU64,
     pub(super) write_seconds: Histogram,
-    /// Whether the last write took longer than a moment.
-    slow: AtomicBool,
+    /// How many more writes must be quick before the next is expected to be.
+    doubts: AtomicU32,
 }
 
 impl Default for Stats {
@@ -42,7 +44,7 @@ impl Default for Stats {
             unsigned: AtomicU64::default(),
             signed_at: AtomicU64::default(),
             write_seconds: Histogram::seconds(),
-            slow: AtomicBool::default(),
+            doubts: AtomicU32::default(),
         }
     }
 }
@@ -51,13 +53,20 @@ impl Stats {
     /// A write took so long.
     pub(super) fn wrote(&self, time: Duration) {
         self.write_seconds.took(time);
-        self.slow.store(time > QUICK, Relaxed);
+        // One at a time writes.
+        let doubts = self.doubts.load(Relaxed);
+        let doubts = if time > QUICK {
+            QUICK_AGAIN
+        } else {
+            doubts.saturating_sub(1)
+        };
+        self.doubts.store(doubts, Relaxed);
     }
 
     /// Whether the next write can be expected to take no longer than a moment, as the
-    /// last did.
+    /// last ones did.
     pub(super) fn writes_quickly(&self) -> bool {
-        !self.slow.load(Relaxed)
+        self.doubts.load(Relaxed) == 0
     }
 
     /// How many evaluations are recorded.

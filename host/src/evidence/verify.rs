@@ -41,7 +41,7 @@ faults! {
     Truncated "truncated" "The log has fewer entries than a checkpoint was signed for.",
     OtherRoot "other_root" "The entries are not those that a checkpoint was signed for.",
     ForeignKey "foreign_key" "A checkpoint is not signed by the log's key, or is of another log.",
-    BadCheckpoint "bad_checkpoint" "A checkpoint cannot be read, is about fewer entries than one before it, or has another tree or last entry beside it than it is about.",
+    BadCheckpoint "bad_checkpoint" "A key was given and there is no checkpoint; or a checkpoint cannot be read, is about fewer entries than one before it, or has another tree or last entry beside it than it is about.",
     Unsealed "unsealed" "What a record names in the sealed store is missing there, or is not what the record names.",
     NoKey "no_key" "The log's public key cannot be read, or is not the one that was given.",
 }
@@ -194,6 +194,16 @@ impl<'a> Verifier<'a> {
         walk.finish(&notes, key.as_ref(), &roots, old);
         let sizes = notes.iter().filter_map(|found| found.note.as_ref());
         let signed = sizes.map(|note| note.size).max().unwrap_or_default();
+        if given && signed == 0 && walk.tree.size() > 0 {
+            // The chain needs no key: without this, a log made anew beside the right public
+            // key would pass for the host's.
+            walk.fault(
+                FaultKind::BadCheckpoint,
+                checkpoints::FILE,
+                None,
+                "there is no checkpoint: nothing here is signed with the key that was given",
+            );
+        }
         Verification {
             schema_version: "cavra.evidence-verification.v1",
             verified: walk.faults.is_empty(),

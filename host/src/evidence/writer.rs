@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::files::Turn;
 use super::log::{Log, Written};
 use super::recorder::{Options, Unrecorded};
 use super::stats::Stats;
@@ -66,6 +67,12 @@ impl Writer {
     /// clock's end.
     pub(super) fn due(&self) -> Option<Instant> {
         self.unsigned_since?.checked_add(self.options.checkpoint_interval)
+    }
+
+    /// The turn, if the next batch can be expected to be written in a moment.
+    pub(super) fn at_hand(&self) -> Option<Turn> {
+        // One that failed is opened anew, which reads it.
+        self.log.as_ref()?.at_hand(self.clock.now())
     }
 
     /// Writes a batch, and tells everybody in it.

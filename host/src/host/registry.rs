@@ -1,12 +1,17 @@
 //! A module that a setting names as in a registry: from the module store, or else pulled,
 //! once.
 
+use std::time::Duration;
+
 use super::source::{open, pulled_before};
 use super::{Fetched, State};
 use crate::fault::Fault;
 use crate::oci::{self, OciError, Patience, Pulled, Reference};
 use crate::signing::trust::Slot;
 use crate::store::StoreError;
+
+/// How long it is waited for whoever changes the store: a decision waits meanwhile.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl State {
     /// The module that a setting names, if the trust policy takes it.
@@ -21,7 +26,9 @@ impl State {
         let reference: Reference = setting.parse().map_err(|e| missing(OciError::from(e)))?;
         let stored = match pulled_before(&reference, store) {
             // What is damaged is fetched again, and mended by that.
-            Err(OciError::Store(StoreError::Corrupt { .. })) => None,
+            Err(OciError::Store(
+                StoreError::Corrupt { .. } | StoreError::NotFound(_) | StoreError::TooLarge { .. },
+            )) => None,
             found => found.map_err(missing)?,
         };
         if let Some(stored) = stored {
@@ -42,7 +49,10 @@ impl State {
     /// The next host finds it; this one has it.
     fn keep(&self, pulled: &Pulled) {
         let store = open(self.base.module_store.as_deref());
-        let kept = store.and_then(|store| pulled.keep(&store, &*self.base.clock));
+        let kept = store.and_then(|store| {
+            let store = store.with_patience(PATIENCE);
+            pulled.keep(&store, &*self.base.clock)
+        });
         match kept {
             Ok(module) => {
                 tracing::info!(reference = %pulled.reference, %module, "a module was pulled into the module store");

@@ -51,7 +51,7 @@ impl Fetched {
     /// One that was pulled just now.
     pub(super) fn pulled(pulled: &Pulled) -> Self {
         Self {
-            bytes: Hashed::new(pulled.module.clone()),
+            bytes: Hashed::known(pulled.module.clone(), pulled.digest.bytes()),
             seals: Some(pulled.seals()),
         }
     }
@@ -125,9 +125,7 @@ pub(super) fn file(setting: &str, store: Option<&Path>) -> Option<PathBuf> {
     }
     if Reference::is_meant(setting) {
         let reference: Reference = setting.parse().ok()?;
-        let store = ModuleStore::open(store?).ok()?;
-        let (module, _) = store.manifest(reference.digest()?).ok()??;
-        return Some(ModuleStore::module_path(store.path(), &module));
+        return ModuleStore::known_path(store?, reference.digest()?);
     }
     Some(PathBuf::from(setting))
 }

@@ -3,7 +3,11 @@
 //!
 //! What is read was made by anybody. Nothing is unpacked: the archive says where each
 //! part lies in it, every part has one possible name and its own digest, and no more
-//! than one module is in memory at a time.
+//! than one module, or the signatures of one, is in memory at a time.
+
+mod error;
+
+pub use error::ArchiveError;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +18,11 @@ use std::os::unix::fs::FileExt;
 use tar::{EntryType, Header};
 
 use super::artifact::{
-    AnyManifest, ArtifactError, Blob, Described, IndexEntry, MAX_MANIFEST_BYTES, REF_NAME, check_config,
-    index_for, manifest_for, read_any, read_index, referrer_for,
+    AnyManifest, Blob, Described, IndexEntry, MAX_MANIFEST_BYTES, REF_NAME, check_config, index_for,
+    manifest_for, read_any, read_index, referrer_for,
 };
 use crate::sandbox::MAX_MODULE_BYTES;
-use crate::signing::MAX_SEALS;
+use crate::signing::{MAX_BUNDLE_BYTES, MAX_SEALS};
 use crate::store::{Digest, Stored};
 
 const LAYOUT: &str = "oci-layout";
@@ -35,84 +39,6 @@ const MAX_LAYOUT_BYTES: u64 = 4096;
 /// What of a name is shown in an error.
 const SHOWN_CHARS: usize = 120;
 
-/// An archive cannot be read, or written.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// The file system says no, or it is no archive.
-    #[error("it cannot be read: {}", shown(.0.to_string().as_bytes()))]
-    Io(#[from] io::Error),
-    /// It has more parts than are looked at.
-    #[error("it has more than {MAX_ENTRIES} parts")]
-    TooManyEntries,
-    /// A part that could lead out of a directory.
-    #[error("the part `{name}` {problem}; nothing of the archive is used")]
-    Unsafe {
-        /// Its name.
-        name: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// A part that is larger than any is.
-    #[error("the part `{name}` is {bytes} bytes long; at most {most} are accepted")]
-    TooLarge {
-        /// Its name.
-        name: String,
-        /// How large it says it is.
-        bytes: u64,
-        /// How large it may be.
-        most: u64,
-    },
-    /// It ends before a part does.
-    #[error("it ends in the middle of `{name}`; it was cut short")]
-    Truncated {
-        /// The part.
-        name: String,
-    },
-    /// The same name twice.
-    #[error("it has two parts `{name}`")]
-    Twice {
-        /// The name.
-        name: String,
-    },
-    /// Something that it must have.
-    #[error("it has no part `{name}`")]
-    Missing {
-        /// The name.
-        name: String,
-    },
-    /// No layout of the version that there is.
-    #[error("it is no OCI image layout of version {LAYOUT_VERSION}: {0}")]
-    Layout(String),
-    /// A part whose bytes have another digest than its name says.
-    #[error("the part `{name}` is damaged or was exchanged: its bytes have the digest {found}")]
-    Damaged {
-        /// Its name.
-        name: String,
-        /// The digest of its bytes.
-        found: Digest,
-    },
-    /// It holds no module.
-    #[error("it holds no module")]
-    Empty,
-    /// A signature of something that the archive does not hold.
-    #[error("it holds a signature about {subject}, which is no manifest of a module in it")]
-    StraySignature {
-        /// What the signature is about.
-        subject: Digest,
-    },
-    /// More signatures than a module may have.
-    #[error("it holds {bundles} signatures of the module {module}; at most {MAX_SEALS} are accepted")]
-    TooManySignatures {
-        /// The module.
-        module: Digest,
-        /// How many there are.
-        bundles: usize,
-    },
-    /// What stands in it is no module's.
-    #[error(transparent)]
-    Artifact(#[from] ArtifactError),
-}
-
 /// Writes modules with their bundles, each with the name that it was asked by.
 ///
 /// # Errors
@@ -121,7 +47,7 @@ pub fn write(out: impl Write, modules: &[(Option<String>, Stored)]) -> Result<()
     let mut blobs: BTreeMap<Digest, Cow<'_, [u8]>> = BTreeMap::new();
     let mut index = Vec::new();
     for (name, stored) in modules {
-        let artifact = manifest_for(&stored.bytes, &BTreeMap::new())?;
+        let artifact = manifest_for(&stored.bytes)?;
         let subject = artifact.manifest.described();
         let name = name.iter().map(|name| (REF_NAME.to_owned(), name.clone()));
         index.push(IndexEntry {
@@ -154,10 +80,14 @@ pub fn write(out: impl Write, modules: &[(Option<String>, Stored)]) -> Result<()
     append(&mut archive, LAYOUT, LAYOUT_JSON)?;
     append(&mut archive, INDEX, &index_for(&index)?.bytes)?;
     for (digest, bytes) in &blobs {
-        append(&mut archive, &[BLOBS, digest.hex()].concat(), bytes)?;
+        append(&mut archive, &blob_name(digest), bytes)?;
     }
     archive.into_inner()?.flush()?;
     Ok(())
+}
+
+fn blob_name(digest: &Digest) -> String {
+    [BLOBS, digest.hex()].concat()
 }
 
 /// The same bytes whoever writes them when.
@@ -181,8 +111,8 @@ pub struct ArchivedModule {
     pub names: Vec<String>,
     /// The module.
     pub module: Described,
-    /// Its bundles.
-    pub bundles: Vec<Vec<u8>>,
+    /// Its bundles: together no more than a module may have.
+    pub bundles: Vec<Described>,
 }
 
 /// Where a part lies.
@@ -239,6 +169,15 @@ impl Archive {
         self.described("module", &module.module)
     }
 
+    /// The bundles of a module.
+    ///
+    /// # Errors
+    /// When they have changed since the archive was opened.
+    pub fn bundles(&self, module: &ArchivedModule) -> Result<Vec<Vec<u8>>, ArchiveError> {
+        let bundles = module.bundles.iter();
+        bundles.map(|it| self.described("bundle", it)).collect()
+    }
+
     /// The manifest of a module.
     ///
     /// # Errors
@@ -251,34 +190,49 @@ impl Archive {
     fn read(&self, entries: &[IndexEntry]) -> Result<Vec<ArchivedModule>, ArchiveError> {
         let mut modules: BTreeMap<Digest, ArchivedModule> = BTreeMap::new();
         let mut attached = Vec::new();
+        let mut seen = BTreeSet::new();
         for entry in entries {
-            let bytes = self.described("manifest", &entry.manifest)?;
-            match read_any(&bytes)? {
-                AnyManifest::Module(manifest) => {
-                    check_config(&self.described("configuration", &manifest.config)?, &manifest)?;
-                    self.described("module", &manifest.layer)?;
-                    let digest = entry.manifest.digest.clone();
-                    let module = modules.entry(digest.clone()).or_insert_with(|| ArchivedModule {
-                        manifest: digest,
-                        names: Vec::new(),
-                        module: manifest.layer,
-                        bundles: Vec::new(),
-                    });
-                    module.names.extend(entry.annotations.get(REF_NAME).cloned());
+            let digest = &entry.manifest.digest;
+            self.there("manifest", &entry.manifest)?;
+            // An index may name one as often as it is long enough for.
+            if seen.insert(digest) {
+                match read_any(&self.blob(digest)?)? {
+                    AnyManifest::Module(manifest) => {
+                        check_config(&self.described("configuration", &manifest.config)?, &manifest)?;
+                        self.there("module", &manifest.layer)?;
+                        let module = ArchivedModule {
+                            manifest: digest.clone(),
+                            names: Vec::new(),
+                            module: manifest.layer,
+                            bundles: Vec::new(),
+                        };
+                        modules.insert(digest.clone(), module);
+                    }
+                    AnyManifest::Bundle(it) => attached.push(it),
+                    AnyManifest::OtherReferrer => {}
                 }
-                AnyManifest::Bundle(it) => attached.push(it),
-                AnyManifest::OtherReferrer => {}
+            }
+            if let Some(module) = modules.get_mut(digest) {
+                module.names.extend(entry.annotations.get(REF_NAME).cloned());
             }
         }
         for it in attached {
             let Some(module) = modules.get_mut(&it.subject) else {
                 return Err(ArchiveError::StraySignature { subject: it.subject });
             };
-            module.bundles.push(self.described("bundle", &it.bundle)?);
+            self.there("bundle", &it.bundle)?;
+            module.bundles.push(it.bundle);
             if module.bundles.len() > MAX_SEALS {
                 return Err(ArchiveError::TooManySignatures {
                     module: module.module.digest.clone(),
                     bundles: module.bundles.len(),
+                });
+            }
+            let bytes: u64 = module.bundles.iter().map(|bundle| bundle.size).sum();
+            if bytes > MAX_BUNDLE_BYTES {
+                return Err(ArchiveError::LargeSignatures {
+                    module: module.module.digest.clone(),
+                    bytes,
                 });
             }
         }
@@ -290,18 +244,28 @@ impl Archive {
 
     /// A part that something is said of.
     fn described(&self, what: &'static str, described: &Described) -> Result<Vec<u8>, ArchiveError> {
-        let bytes = self.blob(&described.digest)?;
-        described.check(what, &bytes)?;
-        Ok(bytes)
+        self.there(what, described)?;
+        self.blob(&described.digest)
+    }
+
+    /// That there is such a part, as long as is said of it. All parts were hashed when the
+    /// archive was opened, and are again when they are used.
+    fn there(&self, what: &'static str, described: &Described) -> Result<(), ArchiveError> {
+        let extent = self.extent(&described.digest)?;
+        Ok(described.check_length(what, extent.size)?)
+    }
+
+    fn extent(&self, digest: &Digest) -> Result<Extent, ArchiveError> {
+        let extent = self.blobs.get(digest).copied();
+        extent.ok_or_else(|| ArchiveError::Missing {
+            name: blob_name(digest),
+        })
     }
 
     /// A part that is called by its digest, and has it.
     fn blob(&self, digest: &Digest) -> Result<Vec<u8>, ArchiveError> {
-        let name = [BLOBS, digest.hex()].concat();
-        let Some(extent) = self.blobs.get(digest) else {
-            return Err(ArchiveError::Missing { name });
-        };
-        let bytes = self.bytes(*extent, &name)?;
+        let name = blob_name(digest);
+        let bytes = self.bytes(self.extent(digest)?, &name)?;
         match Digest::of(&bytes) {
             found if found == *digest => Ok(bytes),
             found => Err(ArchiveError::Damaged { name, found }),

@@ -9,8 +9,8 @@
 mod read;
 
 pub use read::{
-    AnyManifest, Attached, ModuleManifest, check_config, read_any, read_index, read_manifest, read_referrer,
-    read_referrers,
+    AnyManifest, Attached, ModuleManifest, bundles_among, check_config, read_any, read_index, read_manifest,
+    read_referrer,
 };
 
 use std::collections::BTreeMap;
@@ -169,21 +169,20 @@ pub struct Described {
 }
 
 impl Described {
-    /// Whether these bytes are the ones. `what` names them in the error.
+    /// Whether so many bytes, which have the digest, are as many as is said. `what` names
+    /// them in the error.
     ///
     /// # Errors
     /// [`ArtifactError::Mismatch`].
-    pub fn check(&self, what: &'static str, bytes: &[u8]) -> Result<(), ArtifactError> {
-        let mismatch = |wanted: String, found: String| ArtifactError::Mismatch { what, wanted, found };
-        let length = bytes.len() as u64;
-        if length != self.size {
-            return Err(mismatch(format!("{} bytes", self.size), length.to_string()));
+    pub fn check_length(&self, what: &'static str, length: u64) -> Result<(), ArtifactError> {
+        if length == self.size {
+            return Ok(());
         }
-        let found = Digest::of(bytes);
-        if found != self.digest {
-            return Err(mismatch(format!("the digest {}", self.digest), found.to_string()));
-        }
-        Ok(())
+        Err(ArtifactError::Mismatch {
+            what,
+            wanted: format!("{} bytes", self.size),
+            found: length.to_string(),
+        })
     }
 
     fn descriptor(&self) -> Result<Descriptor, ArtifactError> {
@@ -321,12 +320,12 @@ fn manifest(
     Ok(Blob::new(MANIFEST, json("manifest", &manifest)?))
 }
 
-/// The manifest and configuration of a module. The same module with the same annotations
-/// has the same ones: without [`CREATED`] among them, no time is said.
+/// The manifest and configuration of a module. The same module has the same ones: no time
+/// is said.
 ///
 /// # Errors
 /// [`ArtifactError::NotAComponent`], [`ArtifactError::Unreadable`], [`ArtifactError::TooLarge`].
-pub fn manifest_for(module: &[u8], annotations: &Annotations) -> Result<ModuleArtifact, ArtifactError> {
+pub fn manifest_for(module: &[u8]) -> Result<ModuleArtifact, ArtifactError> {
     if !is_component(module) {
         return Err(ArtifactError::NotAComponent);
     }
@@ -338,16 +337,15 @@ pub fn manifest_for(module: &[u8], annotations: &Annotations) -> Result<ModuleAr
             most: MAX_MODULE_BYTES,
         });
     }
-    let created = annotations.get(CREATED).map_or(NO_TIME, String::as_str);
     let config = Config {
-        created: created.to_owned(),
+        created: NO_TIME.to_owned(),
         architecture: "wasm".to_owned(),
         os: "wasip2".to_owned(),
         layer_digests: vec![layer.digest.to_string()],
         component: Some(Component::of(module)?),
     };
     let config = Blob::new(CONFIG, json("configuration", &config)?);
-    let manifest = manifest(None, &config, &layer, None, annotations)?;
+    let manifest = manifest(None, &config, &layer, None, &Annotations::new())?;
     Ok(ModuleArtifact { config, manifest })
 }
 

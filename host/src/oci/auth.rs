@@ -137,15 +137,25 @@ pub(super) struct TokenService {
 }
 
 impl Challenge {
-    /// What the header `www-authenticate` asks for; a token rather than a password. Only a
-    /// registry that is `local` has a token service without TLS, on this machine too:
-    /// others could have this host call its neighbours.
+    /// What the headers `www-authenticate` ask for, which may be several; a token rather
+    /// than a password. Only a registry that is `local` has a token service without TLS,
+    /// on this machine too: others could have this host call its neighbours. It has no
+    /// other, for whoever asks it has no certificates.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn read(header: &str, local: bool) -> Result<Self, &'static str> {
-        let challenges =
-            http_auth::parse_challenges(header).map_err(|_| "a challenge that cannot be read")?;
+    pub(super) fn read<'a>(
+        headers: impl IntoIterator<Item = &'a str>,
+        local: bool,
+    ) -> Result<Self, &'static str> {
+        let mut challenges = Vec::new();
+        for header in headers {
+            // One that cannot be read leaves the others.
+            challenges.extend(http_auth::parse_challenges(header).unwrap_or_default());
+        }
+        if challenges.is_empty() {
+            return Err("no challenge that can be read");
+        }
         let of = |scheme: &str| {
             let mut found = challenges.iter();
             found.find(|it| it.scheme.eq_ignore_ascii_case(scheme))
@@ -163,9 +173,16 @@ impl Challenge {
         };
         let realm = param("realm").and_then(|realm| Url::parse(&realm).ok());
         let realm = realm.ok_or("a challenge without the address of its token service")?;
-        let here = local && realm.scheme() == "http" && realm.host_str().is_some_and(is_loopback);
-        if realm.scheme() != "https" && !here {
-            return Err("a token service without TLS, to which nothing is sent");
+        let here = realm.scheme() == "http" && realm.host_str().is_some_and(is_loopback);
+        match (realm.scheme(), local) {
+            ("https", false) => {}
+            ("https", true) => {
+                return Err(
+                    "a token service with TLS, which is not asked for a registry on this machine: no certificates are loaded for one; give the registry a name of its own, with TLS",
+                );
+            }
+            (_, true) if here => {}
+            _ => return Err("a token service without TLS, to which nothing is sent"),
         }
         Ok(Self::Bearer(TokenService {
             realm,
@@ -218,9 +235,20 @@ mod tests {
 
     #[test]
     fn a_challenge_is_read() {
-        assert_eq!(Challenge::read("Basic realm=\"x\"", false), Ok(Challenge::Basic));
+        assert_eq!(
+            Challenge::read(["Basic realm=\"x\""], false),
+            Ok(Challenge::Basic)
+        );
+        // A line each, in any order, with one that nobody understands.
+        let lines = [
+            "\u{1}",
+            "Basic realm=\"x\"",
+            "Bearer realm=\"https://auth.example.com/\"",
+        ];
+        assert!(matches!(Challenge::read(lines, false), Ok(Challenge::Bearer(_))));
+        assert!(Challenge::read([], false).is_err());
         let both = "Basic realm=\"x\", Bearer realm=\"https://auth.example.com/token?a=b\",service=\"registry.example.com\"";
-        let Ok(Challenge::Bearer(service)) = Challenge::read(both, false) else {
+        let Ok(Challenge::Bearer(service)) = Challenge::read([both], false) else {
             panic!("no token is asked for");
         };
         let scope = "repository:acme/fast:pull";
@@ -251,13 +279,16 @@ mod tests {
             "http://10.0.0.1/",
         ] {
             let header = format!("Bearer realm=\"{realm}\"");
-            assert!(Challenge::read(&header, true).is_err(), "{realm}");
+            assert!(Challenge::read([header.as_str()], true).is_err(), "{realm}");
         }
+        let with_tls = "Bearer realm=\"https://auth.example.com/token\"";
+        let refused = Challenge::read([with_tls], true).unwrap_err();
+        assert!(refused.contains("with TLS"), "{refused}");
         let local = "Bearer realm=\"http://127.0.0.1:5001/token\"";
-        assert!(Challenge::read(local, true).is_ok());
-        assert!(Challenge::read(local, false).is_err());
+        assert!(Challenge::read([local], true).is_ok());
+        assert!(Challenge::read([local], false).is_err());
         for header in ["", "Digest realm=\"x\"", "Bearer", "\u{1}"] {
-            assert!(Challenge::read(header, true).is_err(), "{header}");
+            assert!(Challenge::read([header], true).is_err(), "{header}");
         }
     }
 

@@ -4,17 +4,17 @@
 //! Whoever has the registry may send anything: every answer has a limit, and counts only
 //! with the digest that it was asked by.
 
-use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
+use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, LINK, RANGE};
 use reqwest::{Method, StatusCode};
 use tokio::time::sleep;
 
-use super::OciError;
 use super::artifact::{
     self, ArtifactError, BUNDLE, Blob, Described, INDEX, IndexEntry, MAX_MANIFEST_BYTES, ReferrerArtifact,
 };
 use super::error::harmless;
 use super::reference::{Reference, Version};
-use super::transport::{Ask, Lost, Patience, Transport, What, plain};
+use super::transport::{Ask, Lost, Transport, What, plain};
+use super::{OciError, Patience};
 use crate::store::Digest;
 
 /// Every kind of manifest there is, so that one of another kind than is wanted is told.
@@ -28,6 +28,8 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 const SUBJECT: &str = "oci-subject";
 /// What uploads are.
 const OCTETS: &str = "application/octet-stream";
+/// On so many pages a list of referrers may stand.
+const MAX_PAGES: usize = 16;
 
 /// A repository of a registry.
 pub(super) struct Repository(Transport);
@@ -181,14 +183,33 @@ impl Repository {
         let what: What = format!("the list of what refers to {subject}").into();
         let mut url = self.0.url(&format!("referrers/{subject}"))?;
         url.query_pairs_mut().append_pair("artifactType", BUNDLE);
-        let ask = Ask::get(url, &what).accept(INDEX);
-        let index = match self.0.find(&ask, MAX_MANIFEST_BYTES).await? {
-            Some((_, bytes)) => Some(bytes),
-            None => self.tagged_index(subject).await?,
+        let told = |e: ArtifactError| self.no_list(subject, &e);
+        let answer = |problem: &str| OciError::Answer {
+            registry: self.0.registry(),
+            what: what.to_string(),
+            problem: problem.to_owned(),
         };
-        let bundles = index.map(|bytes| artifact::read_referrers(&bytes));
-        let bundles = bundles.transpose().map_err(|e| self.no_list(subject, &e))?;
-        Ok(bundles.unwrap_or_default())
+        let mut entries = Vec::new();
+        for page in 0..MAX_PAGES {
+            let ask = Ask::get(url.clone(), &what).accept(INDEX);
+            let Some((headers, bytes)) = self.0.find(&ask, MAX_MANIFEST_BYTES).await? else {
+                if page > 0 {
+                    return Err(answer("no page that it says is the next"));
+                }
+                let index = self.tagged_index(subject).await?;
+                let index = index.map(|bytes| artifact::read_index(&bytes)).transpose();
+                let entries = index.map_err(told)?.unwrap_or_default();
+                return artifact::bundles_among(&entries).map_err(told);
+            };
+            entries.extend(artifact::read_index(&bytes).map_err(told)?);
+            let bundles = artifact::bundles_among(&entries).map_err(told)?;
+            let Some(next) = next_page(&headers) else {
+                return Ok(bundles);
+            };
+            let next = url.join(next).ok().filter(|next| self.0.is_registry(next));
+            url = next.ok_or_else(|| answer("a next page at another address"))?;
+        }
+        Err(answer(&format!("more than {MAX_PAGES} pages")))
     }
 
     /// The index that stands for the list of referrers where a registry keeps none.
@@ -308,7 +329,45 @@ fn manifest_what(version: &Version) -> What {
     .into()
 }
 
+/// Where a list goes on, by the header `link`.
+fn next_page(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(LINK).iter().filter_map(|it| it.to_str().ok());
+    for line in lines {
+        let mut rest = line;
+        while let Some((target, after)) = rest.split_once('<').and_then(|(_, link)| link.split_once('>')) {
+            let params = after.split('<').next().unwrap_or_default();
+            let mut params = params.trim_end_matches([',', ' ']).split(';').map(str::trim);
+            if params.any(|it| it.eq_ignore_ascii_case("rel=\"next\"") || it.eq_ignore_ascii_case("rel=next"))
+            {
+                return Some(target);
+            }
+            rest = after;
+        }
+    }
+    None
+}
+
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     let value = headers.get(name).and_then(|it| it.to_str().ok());
     value.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_list_goes_on_is_read() {
+        for (line, wanted) in [
+            ("</v2/a?last=b>; rel=\"next\"", Some("/v2/a?last=b")),
+            ("</v2/a,b>;rel=next", Some("/v2/a,b")),
+            ("<x>; rel=\"prev\", <y>; n=1; Rel=\"next\"", Some("y")),
+            ("<x>; rel=\"prev\"", None),
+            ("x; rel=\"next\"", None),
+            ("", None),
+        ] {
+            let headers = HeaderMap::from_iter([(LINK, HeaderValue::from_static(line))]);
+            assert_eq!(next_page(&headers), wanted, "{line}");
+        }
+    }
 }

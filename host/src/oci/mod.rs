@@ -11,11 +11,12 @@ pub mod artifact;
 mod auth;
 mod client;
 mod error;
+mod patience;
 mod reference;
 mod transfer;
 mod transport;
 
 pub use error::OciError;
+pub use patience::Patience;
 pub use reference::{Reference, ReferenceError, SCHEME, Version};
 pub use transfer::{Pulled, Pushed, kept, pull, push};
-pub use transport::Patience;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::artifact::{self, Annotations, ArtifactError};
+use super::artifact::{self, ArtifactError};
 use super::client::{Manifest, Repository};
 use super::error::harmless;
 use super::reference::Reference;
@@ -21,6 +21,8 @@ pub struct Pulled {
     manifest: Vec<u8>,
     /// The component, which has the digest that the manifest says.
     pub module: Vec<u8>,
+    /// That digest.
+    pub digest: Digest,
     /// Its Sigstore bundles.
     pub bundles: Vec<Vec<u8>>,
 }
@@ -40,9 +42,7 @@ impl Pulled {
             reference: Some(self.reference.to_string()),
             time: clock.now(),
         };
-        let module = store.put(&self.module, &self.bundles, &origin)?;
-        store.keep_manifest(&module, &self.manifest)?;
-        Ok(module)
+        Ok(store.put_known(&self.module, &self.bundles, &origin, &self.manifest)?)
     }
 }
 
@@ -101,6 +101,7 @@ pub fn pull(reference: &Reference, patience: Patience) -> Result<Pulled, OciErro
             reference: reference.at(&digest),
             manifest: bytes,
             module,
+            digest: read.layer.digest,
             bundles,
         })
     })
@@ -161,7 +162,7 @@ pub fn push(
     patience: Patience,
 ) -> Result<Pushed, OciError> {
     let no_module = |e: &ArtifactError| OciError::Local(format!("it cannot be pushed: {e}"));
-    let artifact = artifact::manifest_for(&module, &Annotations::new()).map_err(|e| no_module(&e))?;
+    let artifact = artifact::manifest_for(&module).map_err(|e| no_module(&e))?;
     let manifest = artifact.manifest.described();
     let attached = bundles.iter();
     let attached = attached.map(|bundle| artifact::referrer_for(bundle, &manifest));
@@ -239,4 +240,44 @@ fn waiting<T: Send + 'static>(
         .spawn(run);
     let thread = thread.map_err(|e| failed(&e.to_string()))?;
     thread.join().unwrap_or_else(|_| Err(failed("its thread failed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Answers with a byte now and then: it is never silent. It ends, so that who waits for
+    /// all of it is found out.
+    fn drip(mut stream: TcpStream) -> std::io::Result<()> {
+        BufReader::new(stream.try_clone()?).read_line(&mut String::new())?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        for _ in 0..100 {
+            stream.write_all(b" ")?;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_registry_that_is_slow_and_never_silent_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = format!("oci://{}/acme/fast:1", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(move || drip(stream));
+            }
+        });
+        let patience = Patience {
+            total: Duration::from_secs(1),
+            ..Patience::HOST
+        };
+        let error = pull(&name.parse().unwrap(), patience).unwrap_err();
+        assert!(
+            error.to_string().contains("takes longer than 1 seconds"),
+            "{error}"
+        );
+    }
 }

@@ -3,13 +3,13 @@
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 
 use super::OciError;
 use super::auth::{Challenge, Credentials, TokenService, bearer};
+use super::patience::Patience;
 use super::reference::{Reference, is_loopback};
 
 /// The most bytes of an answer with a token.
@@ -18,47 +18,6 @@ const MAX_TOKEN_BYTES: u64 = 1024 * 1024;
 const MAX_ERROR_BYTES: u64 = 64 * 1024;
 /// So often a registry may send somewhere else.
 const MAX_REDIRECTS: usize = 5;
-
-/// How patient one is with a registry.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// How often something is tried without getting any further.
-    pub tries: u32,
-    /// How long it is waited before it is tried again; then twice as long, and so on.
-    pub pause: Duration,
-    /// How long connecting may take.
-    pub connect: Duration,
-    /// How long a registry may send nothing.
-    pub silence: Duration,
-    /// How long everything may take.
-    pub total: Duration,
-}
-
-impl Patience {
-    /// That of somebody who has called a command.
-    pub const COMMAND: Self = Self {
-        tries: 5,
-        pause: Duration::from_millis(250),
-        connect: Duration::from_secs(10),
-        silence: Duration::from_secs(30),
-        total: Duration::from_secs(600),
-    };
-    /// That of a host which is being loaded: the reference decides meanwhile, and what
-    /// waits for it should not wait long.
-    pub const HOST: Self = Self {
-        tries: 3,
-        pause: Duration::from_millis(250),
-        connect: Duration::from_secs(5),
-        silence: Duration::from_secs(10),
-        total: Duration::from_secs(60),
-    };
-
-    /// How long it is waited after so many tries.
-    pub(super) fn after(&self, tries: u32) -> Duration {
-        let factor = 2_u32.saturating_pow(tries.saturating_sub(1).min(6));
-        self.pause.saturating_mul(factor)
-    }
-}
 
 /// What is asked for, in messages.
 pub(super) type What = Arc<str>;
@@ -127,7 +86,7 @@ impl Transport {
             .map_err(|e| OciError::Local(format!("`{to}` leads to no address: {e}")))?;
         let rights = if write { "pull,push" } else { "pull" };
         Ok(Self {
-            http: client(local, patience)?,
+            http: client(local, patience, followed(local))?,
             base,
             registry: to.registry().to_owned(),
             local,
@@ -156,10 +115,11 @@ impl Transport {
     pub(super) fn location(&self, at: &Url, headers: &HeaderMap) -> Option<Url> {
         let location = headers.get(reqwest::header::LOCATION)?.to_str().ok()?;
         let url = at.join(location).ok()?;
-        (url.scheme() == "https" || self.is_registry(&url)).then_some(url)
+        let elsewhere = url.scheme() == "https" && !self.local;
+        (elsewhere || self.is_registry(&url)).then_some(url)
     }
 
-    fn is_registry(&self, url: &Url) -> bool {
+    pub(super) fn is_registry(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
     }
 
@@ -229,12 +189,14 @@ impl Transport {
     /// no such thing. Otherwise the status is one of success.
     pub(super) async fn once(&self, ask: &Ask) -> Result<Option<Response>, Lost> {
         let mut response = self.send(ask).await?;
-        if response.status() == StatusCode::UNAUTHORIZED && self.is_registry(&ask.url) {
+        // It may have sent elsewhere: who asks there for credentials gets none.
+        let asks = response.status() == StatusCode::UNAUTHORIZED && self.is_registry(response.url());
+        if asks && self.is_registry(&ask.url) {
             // What was shown may have expired; what is shown now has not.
             let (shown, problem) = self.sign_in(&response).await?;
             *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
             response = self.send(ask).await?;
-            if response.status() == StatusCode::UNAUTHORIZED {
+            if response.status() == StatusCode::UNAUTHORIZED && self.is_registry(response.url()) {
                 return Err(self.unauthorized(problem).into());
             }
         }
@@ -263,7 +225,11 @@ impl Transport {
             return Lost::For(OciError::Answer {
                 registry: self.registry(),
                 what: what.to_string(),
-                problem: "a redirection that is not followed: without TLS, or one of too many".to_owned(),
+                problem: match self.local {
+                    true => "a redirection that is not followed: away from this machine, with TLS, or one of too many",
+                    false => "a redirection that is not followed: without TLS, or one of too many",
+                }
+                .to_owned(),
             });
         }
         Lost::Connection(plain(error))
@@ -278,9 +244,8 @@ impl Transport {
 
     /// What shows who asks, and what to say where that is not taken.
     async fn sign_in(&self, response: &Response) -> Result<(HeaderValue, String), Lost> {
-        let header = response.headers().get(WWW_AUTHENTICATE);
-        let header = header.and_then(|it| it.to_str().ok()).unwrap_or_default();
-        let challenge = Challenge::read(header, self.local)
+        let lines = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        let challenge = Challenge::read(lines.filter_map(|it| it.to_str().ok()), self.local)
             .map_err(|problem| self.unauthorized(format!("it does so with {problem}")))?;
         let registry = self.registry();
         let looked = tokio::task::spawn_blocking(move || Credentials::of(&registry)).await;
@@ -305,7 +270,8 @@ impl Transport {
         let what: What = "the request for a token".into();
         let (url, form) = service.request(credentials, &self.scope);
         let method = if form.is_some() { Method::POST } else { Method::GET };
-        let mut request = self.http.request(method, url);
+        // What is sent here is a secret: a redirection would carry it on.
+        let mut request = client(self.local, self.patience, redirect::Policy::none())?.request(method, url);
         if let Some(form) = form {
             request = request
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -317,6 +283,10 @@ impl Transport {
         match response.status() {
             status if status.is_success() => {}
             status if is_transient(status) => return Err(Lost::Busy(status.as_u16())),
+            status if status.is_redirection() => {
+                let problem = "its token service sends elsewhere, where nothing is sent";
+                return Err(self.unauthorized(problem.to_owned()).into());
+            }
             _ => return Err(self.unauthorized(problem.to_owned()).into()),
         }
         let answer = self.read(&mut response, MAX_TOKEN_BYTES, &what).await?;
@@ -336,7 +306,9 @@ impl Transport {
         let said = self.read(&mut response, MAX_ERROR_BYTES, what).await.ok();
         let word = said.and_then(|it| word(&it)).map(|word| format!(" ({word})"));
         match status {
-            StatusCode::UNAUTHORIZED => self.unauthorized("refuses them".to_owned()),
+            StatusCode::UNAUTHORIZED => {
+                self.unauthorized("does so from another address, where none are shown".to_owned())
+            }
             StatusCode::FORBIDDEN => OciError::Denied {
                 registry,
                 what: what_told,
@@ -433,21 +405,28 @@ fn word(said: &[u8]) -> Option<String> {
     harmless.then(|| word.to_owned())
 }
 
-fn client(local: bool, patience: Patience) -> Result<Client, OciError> {
-    // There is one provider of cryptography in this program; who came first has set it.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let redirects = redirect::Policy::custom(move |attempt| {
+/// Which redirections are followed: what was asked for with TLS is not fetched without
+/// it, and whoever asks a registry on this machine has no certificates for others.
+fn followed(local: bool) -> redirect::Policy {
+    redirect::Policy::custom(move |attempt| {
         if attempt.previous().len() > MAX_REDIRECTS {
             return attempt.error("too many");
         }
-        // What was asked for with TLS is not fetched without it.
-        let here = local && attempt.url().host_str().is_some_and(is_loopback);
-        if attempt.url().scheme() == "https" || here {
-            attempt.follow()
-        } else {
-            attempt.error("without TLS")
+        let url = attempt.url();
+        let allowed = match local {
+            true => url.scheme() == "http" && url.host_str().is_some_and(is_loopback),
+            false => url.scheme() == "https",
+        };
+        match allowed {
+            true => attempt.follow(),
+            false => attempt.error("to where nothing is asked"),
         }
-    });
+    })
+}
+
+fn client(local: bool, patience: Patience, redirects: redirect::Policy) -> Result<Client, OciError> {
+    // There is one provider of cryptography in this program; who came first has set it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .user_agent(concat!("cavra/", env!("CARGO_PKG_VERSION")))
         .redirect(redirects)
@@ -477,13 +456,5 @@ mod tests {
         assert_eq!(said("MANIFEST_INVALID").as_deref(), Some("MANIFEST_INVALID"));
         assert_eq!(said("Bearer planted"), None);
         assert_eq!(word(b"<html>planted"), None);
-    }
-
-    #[test]
-    fn the_pause_grows_and_has_an_end() {
-        let patience = Patience::COMMAND;
-        assert_eq!(patience.after(1).as_millis(), 250);
-        assert_eq!(patience.after(3).as_millis(), 1000);
-        assert_eq!(patience.after(u32::MAX), patience.after(7));
     }
 }

@@ -60,6 +60,7 @@ fn snapshot(module: &Module, policy: &str, registry: Option<&str>) -> Result<Vec
         .cavra_enforcement_evaluator()
         .call_load(&mut store, policy, registry);
     if let Err(error) = &answer
+        && !module.imports().is_empty()
         && instance::is_of_no_limit_and_no_trap(error)
     {
         // It will be so every time, and what is kept of it spares the next process a

@@ -17,6 +17,14 @@ pub enum StoreError {
         /// What was said.
         error: io::Error,
     },
+    /// Somebody else is changing the store, or says so.
+    #[error("the module store: `{}` is held by another process for longer than {seconds} seconds: a command that adds, pulls, loads or collects modules, or one that hangs; wait for it or end it (`fuser` tells which it is), and try again", .path.display())]
+    Busy {
+        /// What is held.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// Somebody else could change what is in the store.
     #[error("the module store `{}` {problem}, who could remove modules and signatures; mend it or set --module-store", .path.display())]
     Exposed {

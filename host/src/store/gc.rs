@@ -51,7 +51,7 @@ impl ModuleStore {
     /// When a pin or an entry cannot be read, before anything is removed;
     /// [`StoreError::Io`].
     pub fn gc(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
-        let turn = self.top.turn()?;
+        let turn = self.turn()?;
         let mut all = self.list()?;
         // Of those that were used at the same time the digest decides.
         all.sort_by(|a, b| (a.used, &a.digest).cmp(&(b.used, &b.digest)));

@@ -5,7 +5,9 @@
 //!                                module.wasm.sigstore.jsonl    its bundles, one a line
 //!                                origin.json                   where it came from
 //!                                manifest-<64 hex digits>.json  as what registries know it
+//! <store>/manifests/<64 hex digits>                            beside which module that one lies
 //! <store>/pins/<name>                                          the digest that is kept
+//! <store>/.lock                                                held by whoever changes the store
 //! ```
 //!
 //! An entry appears under its name all at once and its module is never changed, so that
@@ -13,6 +15,7 @@
 //! is hashed again: a name in the store is a promise about the bytes, and nothing more.
 //! Implements the store of signed policy modules.
 
+mod bundles;
 mod error;
 mod gc;
 mod manifests;
@@ -25,16 +28,20 @@ pub use names::{Digest, PinName};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use self::bundles::{accepted, joined, split};
 use self::place::{Place, Turn};
-use crate::sandbox::{MAX_MODULE_BYTES, is_component};
-use crate::signing::{MAX_BUNDLE_BYTES, MAX_SEALS, Seals};
+use crate::sandbox::MAX_MODULE_BYTES;
+use crate::signing::{MAX_BUNDLE_BYTES, Seals};
 
 const MODULES: &str = "sha256";
 const PINS: &str = "pins";
+/// How long a command waits until nobody else changes the store.
+const PATIENCE: Duration = Duration::from_secs(60);
 const MODULE: &str = "module.wasm";
 /// All bundles in one file, so that they change at once.
 const BUNDLES: &str = "module.wasm.sigstore.jsonl";
@@ -96,6 +103,7 @@ pub struct Listed {
 pub struct ModuleStore {
     top: Place,
     path: PathBuf,
+    patience: Duration,
 }
 
 impl ModuleStore {
@@ -109,7 +117,18 @@ impl ModuleStore {
         Ok(Self {
             top: Place::top(dir)?,
             path: dir.to_owned(),
+            patience: PATIENCE,
         })
+    }
+
+    /// The same, for one who waits no longer than this until nobody else changes it.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    fn turn(&self) -> Result<Turn, StoreError> {
+        self.top.turn(self.patience)
     }
 
     /// The directory.
@@ -137,7 +156,24 @@ impl ModuleStore {
         bundles: &[impl AsRef<[u8]>],
         origin: &Origin,
     ) -> Result<Digest, StoreError> {
-        self.put_pinned(bytes, bundles, origin, None)
+        self.put_with(bytes, bundles, origin, |_, _| Ok(()))
+    }
+
+    /// As [`put`](Self::put), with the manifest by which registries know it, which comes
+    /// at once with it. Whether it is about this module is for those to ask who read it.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_known(
+        &self,
+        bytes: &[u8],
+        bundles: &[impl AsRef<[u8]>],
+        origin: &Origin,
+        manifest: &[u8],
+    ) -> Result<Digest, StoreError> {
+        self.put_with(bytes, bundles, origin, |turn, digest| {
+            self.write_manifest(turn, digest, manifest)
+        })
     }
 
     /// As [`put`](Self::put), and pins it before anybody could collect it.
@@ -151,21 +187,35 @@ impl ModuleStore {
         origin: &Origin,
         pin: Option<&PinName>,
     ) -> Result<Digest, StoreError> {
-        let length = bytes.len() as u64;
-        if length > MAX_MODULE_BYTES {
-            return Err(StoreError::large_module("the module", length));
-        }
-        if !is_component(bytes) {
-            return Err(StoreError::NotAComponent);
-        }
-        let lines = lines(bundles)?;
+        self.put_with(bytes, bundles, origin, |turn, digest| match pin {
+            Some(name) => self.write_pin(turn, digest, name).map(drop),
+            None => Ok(()),
+        })
+    }
+
+    /// Whether the store would take a component with these bundles, if the file system
+    /// lets it.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn acceptable(bytes: &[u8], bundles: &[impl AsRef<[u8]>]) -> Result<(), StoreError> {
+        accepted(bytes, bundles).map(drop)
+    }
+
+    /// Puts a module into the store, and what comes `with` it in the same turn.
+    fn put_with(
+        &self,
+        bytes: &[u8],
+        bundles: &[impl AsRef<[u8]>],
+        origin: &Origin,
+        with: impl FnOnce(&Turn, &Digest) -> Result<(), StoreError>,
+    ) -> Result<Digest, StoreError> {
+        let lines = accepted(bytes, bundles)?;
         let digest = Digest::of(bytes);
         let origin = serde_json::to_vec(origin).map_err(|e| place::told(&self.path)(e.into()))?;
-        let turn = self.top.turn()?;
+        let turn = self.turn()?;
         self.keep(&turn, &digest, bytes, lines, &origin)?;
-        if let Some(name) = pin {
-            self.write_pin(&turn, &digest, name)?;
-        }
+        with(&turn, &digest)?;
         Ok(digest)
     }
 
@@ -182,7 +232,11 @@ impl ModuleStore {
         let lines = match modules.child(digest.hex())? {
             None => lines,
             Some(entry) => {
-                let known = split(&entry.read(BUNDLES, MAX_BUNDLE_BYTES)?.unwrap_or_default());
+                let known = match entry.read(BUNDLES, MAX_BUNDLE_BYTES) {
+                    // They are nobody's: what is given takes their place.
+                    Err(StoreError::TooLarge { .. }) => Vec::new(),
+                    read => split(&read?.unwrap_or_default()),
+                };
                 let lines = if lines.is_empty() { known.clone() } else { lines };
                 if let Ok(Some(kept)) = entry.read(MODULE, MAX_MODULE_BYTES)
                     && kept == bytes
@@ -288,7 +342,7 @@ impl ModuleStore {
     /// [`StoreError::Pinned`]; [`StoreError::NotFound`]; when a pin cannot be read, for it
     /// may be about this module; [`StoreError::Io`].
     pub fn remove(&self, digest: &Digest) -> Result<(), StoreError> {
-        let turn = self.top.turn()?;
+        let turn = self.turn()?;
         let pins: Vec<PinName> = self
             .pins()?
             .into_iter()
@@ -314,7 +368,7 @@ impl ModuleStore {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Io`].
     pub fn pin(&self, digest: &Digest, name: &PinName) -> Result<Option<Digest>, StoreError> {
-        let turn = self.top.turn()?;
+        let turn = self.turn()?;
         let modules = self.top.child(MODULES)?;
         let entry = modules.map(|modules| modules.child(digest.hex())).transpose()?;
         if entry.flatten().is_none() {
@@ -337,7 +391,7 @@ impl ModuleStore {
     /// # Errors
     /// [`StoreError::NoSuchPin`], [`StoreError::Io`].
     pub fn unpin(&self, name: &PinName) -> Result<(), StoreError> {
-        let _turn = self.top.turn()?;
+        let _turn = self.turn()?;
         let removed = match self.top.child(PINS)? {
             None => false,
             Some(pins) => pins.remove(name.as_str())?,
@@ -377,9 +431,10 @@ impl ModuleStore {
     /// Removes an entry, whole: whether there was one.
     fn take_away(&self, _turn: &Turn, modules: &Place, digest: &Digest) -> Result<bool, StoreError> {
         self.top.clear(GONE)?;
-        if modules.child(digest.hex())?.is_none() {
+        let Some(entry) = modules.child(digest.hex())? else {
             return Ok(false);
-        }
+        };
+        self.forget_manifests(&entry, digest)?;
         modules.rename(digest.hex(), &self.top, GONE)?;
         modules.sync()?;
         self.top.clear(GONE)
@@ -388,11 +443,16 @@ impl ModuleStore {
 
 /// The digest that a pin keeps; none where there is no such pin.
 fn pinned(pins: &Place, name: &PinName) -> Result<Option<Digest>, StoreError> {
-    let Some(bytes) = pins.read(name.as_str(), MAX_PIN_BYTES)? else {
+    digest_in(pins, name.as_str())
+}
+
+/// The digest that a file holds.
+fn digest_in(place: &Place, name: &str) -> Result<Option<Digest>, StoreError> {
+    let Some(bytes) = place.read(name, MAX_PIN_BYTES)? else {
         return Ok(None);
     };
     let damaged = |problem: String| StoreError::Damaged {
-        path: pins.path(name.as_str()),
+        path: place.path(name),
         problem,
     };
     let text = String::from_utf8(bytes).map_err(|_| damaged("it is no text".to_owned()))?;
@@ -406,60 +466,6 @@ fn pinned(pins: &Place, name: &PinName) -> Result<Option<Digest>, StoreError> {
 fn origin(entry: &Place) -> Option<Origin> {
     let bytes = entry.read(ORIGIN, MAX_ORIGIN_BYTES).ok()??;
     serde_json::from_slice(&bytes).ok()
-}
-
-/// The bundles as they are kept: each on a line, none twice.
-fn lines(bundles: &[impl AsRef<[u8]>]) -> Result<Vec<Vec<u8>>, StoreError> {
-    let mut lines: Vec<Vec<u8>> = Vec::new();
-    for (at, bundle) in bundles.iter().enumerate() {
-        let invalid = |problem: String| StoreError::Bundle { at, problem };
-        let bundle = bundle.as_ref();
-        if bundle.len() as u64 > MAX_BUNDLE_BYTES {
-            return Err(StoreError::TooLarge {
-                what: format!("the {}. bundle", at.saturating_add(1)),
-                bytes: bundle.len() as u64,
-                most: MAX_BUNDLE_BYTES,
-            });
-        }
-        let value: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(bundle).map_err(|e| invalid(format!("no JSON object: {e}")))?;
-        let line = serde_json::to_vec(&value).map_err(|e| invalid(e.to_string()))?;
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-    }
-    if lines.len() > MAX_SEALS {
-        return Err(StoreError::TooManyBundles {
-            bundles: lines.len(),
-            most: MAX_SEALS,
-        });
-    }
-    let bytes = joined(&lines).len() as u64;
-    if bytes > MAX_BUNDLE_BYTES {
-        return Err(StoreError::TooLarge {
-            what: "all bundles together".to_owned(),
-            bytes,
-            most: MAX_BUNDLE_BYTES,
-        });
-    }
-    Ok(lines)
-}
-
-fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    lines
-        .filter(|line| !line.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect()
-}
-
-fn joined(lines: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for line in lines {
-        bytes.extend_from_slice(line);
-        bytes.push(b'\n');
-    }
-    bytes
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 //! Every name is one step, and is opened relative to the directory's handle without
 //! following a link: whatever somebody puts there, nothing outside is touched.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
@@ -15,6 +17,11 @@ use super::StoreError;
 
 /// What is written before it has its name.
 pub(super) const HALF_DONE: &str = ".new";
+/// What whoever changes the store holds. Only this user can open it: a lock on something
+/// that others can read is theirs to hold, too.
+const LOCK: &str = ".lock";
+/// How long it is waited before the lock is tried again.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A directory.
 #[derive(Debug)]
@@ -27,7 +34,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Turn {
     /// The lock ends with the handle.
-    _dir: File,
+    _lock: File,
 }
 
 impl Place {
@@ -44,8 +51,13 @@ impl Place {
             Err(_) if path.is_dir() => {}
             Err(error) => return Err(told(error)),
         }
+        Self::existing(path)
+    }
+
+    /// The store's own directory, if it is there.
+    pub(super) fn existing(path: &Path) -> Result<Self, StoreError> {
         let file = rustix::fs::open(path, directory(), Mode::empty());
-        let file = File::from(file.map_err(|e| told(e.into()))?);
+        let file = File::from(file.map_err(|e| told(path)(e.into()))?);
         Self::of(file, path.to_owned())
     }
 
@@ -68,14 +80,31 @@ impl Place {
         self.path.join(name)
     }
 
-    /// Waits until nobody else changes the store.
-    pub(super) fn turn(&self) -> Result<Turn, StoreError> {
-        let told = told(&self.path);
+    /// Waits until nobody else changes the store, but not for ever.
+    pub(super) fn turn(&self, patience: Duration) -> Result<Turn, StoreError> {
+        let flags = OFlags::RDWR
+            | OFlags::CREATE
+            | OFlags::NOFOLLOW
+            | OFlags::NONBLOCK
+            | OFlags::NOCTTY
+            | OFlags::CLOEXEC;
         // A handle of its own: threads of one process wait for each other too.
-        let dir = rustix::fs::openat(&self.dir, ".", directory(), Mode::empty());
-        let dir = File::from(dir.map_err(|e| told(e.into()))?);
-        dir.lock().map_err(told)?;
-        Ok(Turn { _dir: dir })
+        let lock = rustix::fs::openat(&self.dir, LOCK, flags, Mode::from_raw_mode(0o600));
+        let lock = File::from(lock.map_err(|error| self.irregular(LOCK, error, "a file"))?);
+        let began = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Turn { _lock: lock }),
+                Err(TryLockError::WouldBlock) if began.elapsed() < patience => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::Busy {
+                        path: self.path(LOCK),
+                        seconds: patience.as_secs(),
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(told(&self.path(LOCK))(error)),
+            }
+        }
     }
 
     /// A directory in this one; none where nothing has the name.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
+use crate::signing::MAX_SEALS;
 
 fn origin() -> Origin {
     Origin {
@@ -141,4 +142,30 @@ fn bundles_are_bounded() {
         store.put(&large, &twice, &origin()),
         Err(StoreError::TooLarge { .. })
     ));
+}
+
+#[test]
+fn nobody_waits_for_ever_for_their_turn() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("store");
+    let store = ModuleStore::open(&dir).unwrap();
+    let store = store.with_patience(Duration::from_millis(20));
+    let none: [&[u8]; 0] = [];
+    let put = || store.put(&component(1), &none, &origin());
+    put().unwrap();
+    let lock = std::fs::File::open(dir.join(".lock")).unwrap();
+    let mode = lock.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "nobody else can hold it");
+    lock.lock().unwrap();
+    let error = put().unwrap_err().to_string();
+    assert!(error.contains("is held by another process"), "{error}");
+    assert!(store.gc(&GcPolicy::default()).is_err());
+    assert_eq!(store.list().unwrap().len(), 1, "reading takes no lock");
+    drop(lock);
+    put().unwrap();
+    // What can be read is no lock of the store's.
+    let read = std::fs::File::open(&dir).unwrap();
+    read.lock().unwrap();
+    put().unwrap();
 }

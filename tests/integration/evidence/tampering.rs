@@ -249,6 +249,15 @@ fn a_log_is_held_to_the_keys_that_a_trust_policy_gives_hosts() {
     assert_eq!(found.code, Some(0), "{}", found.stderr);
     assert_eq!(found.json()["key_was_given"], true);
 
+    // A log that was made anew beside the host's public key: its chain is whole.
+    let forged = Place::new();
+    forged.judge(&[], &[json!({"action_type": "read_file", "target": "LICENSE"})]);
+    fs::copy(place.dir().join("log.pub"), forged.dir().join("log.pub")).unwrap();
+    fs::remove_file(forged.dir().join("checkpoints.jsonl")).unwrap();
+    let found = verify(&forged, &path);
+    assert_eq!(found.code, Some(1), "{}", found.stdout);
+    assert_eq!(found.json()["faults"][0]["kind"], "bad_checkpoint");
+
     // Somebody else's log, however whole.
     let other = Place::new();
     other.judge(&[], &[json!({"action_type": "read_file", "target": "README.md"})]);

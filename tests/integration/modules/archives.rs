@@ -1,5 +1,7 @@
 //! Modules carried in a file to where no registry is, and what somebody may do to it.
 
+mod together;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;

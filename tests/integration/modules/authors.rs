@@ -227,9 +227,15 @@ fn bytes_that_are_no_component_fail_and_a_file_that_is_not_there_is_bad_input() 
         assert!(checks.contains(&(failed, "fail")), "{report:#}");
         assert!(checks.contains(&("determinism", "skipped")), "{report:#}");
     }
-    let large = std::fs::File::create(&file).unwrap();
-    large.set_len(2 << 30).unwrap();
-    assert!(statuses(&check(&file).1).contains(&("size", "fail")));
+    // A component by its beginning, and a file that is none.
+    for beginning in [&b"\0asm\x0d\0\x01\0"[..], b""] {
+        std::fs::write(&file, beginning).unwrap();
+        let large = std::fs::File::options().write(true).open(&file).unwrap();
+        large.set_len(2 << 30).unwrap();
+        let (code, report) = check(&file);
+        assert_eq!((code, &report["bytes"]), (Some(1), &(2_u64 << 30).into()));
+        assert!(statuses(&report).contains(&("size", "fail")), "{report:#}");
+    }
     let missing = cavra(["module", "check", text(&dir.path().join("none.wasm"))]).run();
     assert_eq!(missing.code, Some(3));
 }

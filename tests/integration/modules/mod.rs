@@ -5,6 +5,7 @@ mod authors;
 mod registry;
 mod start;
 mod store;
+mod trusted;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -357,3 +357,41 @@ fn a_service_pulls_when_it_loads_and_finds_what_is_pulled_later() {
     assert_eq!(service.post("/runtime/go-pilot/reload", "{}").status, 200);
     assert_selected(&service.evaluate(&request).json());
 }
+
+#[test]
+fn what_the_store_has_lost_is_fetched_again() {
+    let it = Market::new();
+    let by_digest = it.push();
+    assert_selected(&it.evaluate(&by_digest, "enforce"));
+    let stored = it.stored();
+    let module = stored.iter().find(|path| path.ends_with("module.wasm")).unwrap();
+    let good = fs::read(module).unwrap();
+    fs::remove_file(module).unwrap();
+    assert_selected(&it.evaluate(&by_digest, "enforce"));
+    assert_eq!(fs::read(module).unwrap(), good);
+    let large = fs::File::options().write(true).open(module).unwrap();
+    large.set_len(33 << 20).unwrap();
+    assert_selected(&it.evaluate(&by_digest, "enforce"));
+    assert_eq!(fs::read(module).unwrap(), good);
+    assert_eq!(it.stored(), stored);
+}
+
+#[test]
+fn a_host_does_not_wait_for_ever_until_it_can_keep_what_it_pulls() {
+    use std::os::unix::fs::PermissionsExt;
+    let it = Market::new();
+    let by_digest = it.push();
+    let store = it.shop.path("store");
+    fs::create_dir(&store).unwrap();
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o700)).unwrap();
+    let lock = fs::File::create(store.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    assert_selected(&it.evaluate(&by_digest, "enforce"));
+    assert_eq!(it.stored(), [store.join(".lock")], "it runs, and is not kept");
+    drop(lock);
+    // Who can only read the store holds nobody up.
+    let read = fs::File::open(&store).unwrap();
+    read.lock().unwrap();
+    assert_selected(&it.evaluate(&by_digest, "enforce"));
+    assert!(it.stored().len() > 1);
+}

@@ -17,8 +17,6 @@ pub struct ModuleManifest {
     pub config: Described,
     /// The module.
     pub layer: Described,
-    /// What else is said of it.
-    pub annotations: Annotations,
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, ArtifactError> {
@@ -98,7 +96,6 @@ fn module_of(manifest: &ImageManifest) -> Result<ModuleManifest, ArtifactError> 
     Ok(ModuleManifest {
         config: Described::of("configuration", config, MAX_CONFIG_BYTES)?,
         layer: Described::of("module", layer, MAX_MODULE_BYTES)?,
-        annotations: annotations(manifest.annotations()),
     })
 }
 
@@ -224,21 +221,20 @@ pub fn read_index(bytes: &[u8]) -> Result<Vec<IndexEntry>, ArtifactError> {
 /// Of all that refers to a manifest, what attaches a bundle.
 ///
 /// # Errors
-/// As [`read_index`]; [`ArtifactError::TooManyReferrers`].
-pub fn read_referrers(bytes: &[u8]) -> Result<Vec<Described>, ArtifactError> {
-    let entries = read_index(bytes)?;
+/// [`ArtifactError::TooManyReferrers`].
+pub fn bundles_among(entries: &[IndexEntry]) -> Result<Vec<Described>, ArtifactError> {
     if entries.len() > MAX_REFERRERS {
         return Err(ArtifactError::TooManyReferrers { found: entries.len() });
     }
     let bundles = entries
-        .into_iter()
+        .iter()
         .filter(|entry| entry.artifact_type.as_deref() == Some(BUNDLE));
-    Ok(bundles.map(|entry| entry.manifest).collect())
+    Ok(bundles.map(|entry| entry.manifest.clone()).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{index_for, manifest_for, referrer_for};
+    use super::super::{index_for, layer_of, manifest_for, referrer_for};
     use super::*;
 
     /// An empty component.
@@ -248,19 +244,11 @@ mod tests {
     fn what_is_written_is_read() {
         let annotations =
             Annotations::from([("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())]);
-        let artifact = manifest_for(COMPONENT, &annotations).unwrap();
-        assert_eq!(
-            manifest_for(COMPONENT, &annotations).unwrap(),
-            artifact,
-            "the same each time"
-        );
+        let artifact = manifest_for(COMPONENT).unwrap();
+        assert_eq!(manifest_for(COMPONENT).unwrap(), artifact, "the same each time");
         let manifest = read_manifest(&artifact.manifest.bytes).unwrap();
-        assert_eq!(manifest.annotations, annotations);
-        manifest.layer.check("module", COMPONENT).unwrap();
-        manifest
-            .config
-            .check("configuration", &artifact.config.bytes)
-            .unwrap();
+        assert_eq!(manifest.layer, layer_of(COMPONENT));
+        assert_eq!(manifest.config, artifact.config.described());
         check_config(&artifact.config.bytes, &manifest).unwrap();
         let subject = artifact.manifest.described();
         let referrer = referrer_for(br#"{"messageSignature":{}}"#, &subject).unwrap();
@@ -280,15 +268,12 @@ mod tests {
         ];
         let index = index_for(&entries).unwrap();
         assert_eq!(read_index(&index.bytes).unwrap(), entries);
-        assert_eq!(
-            read_referrers(&index.bytes).unwrap(),
-            [referrer.manifest.described()]
-        );
+        assert_eq!(bundles_among(&entries).unwrap(), [referrer.manifest.described()]);
     }
 
     #[test]
     fn a_signature_about_another_manifest_is_none_of_this_one() {
-        let artifact = manifest_for(COMPONENT, &Annotations::new()).unwrap();
+        let artifact = manifest_for(COMPONENT).unwrap();
         let referrer = referrer_for(b"{}", &artifact.manifest.described()).unwrap();
         let error = read_referrer(&referrer.manifest.bytes, &Digest::of(b"x")).unwrap_err();
         assert!(matches!(error, ArtifactError::OtherSubject { .. }), "{error}");
@@ -298,32 +283,25 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_not_the_ones_that_were_described() {
-        let described = manifest_for(COMPONENT, &Annotations::new())
-            .unwrap()
-            .manifest
-            .described();
-        for bytes in [
-            &b""[..],
-            b"x",
-            &vec![b' '; usize::try_from(described.size).unwrap()],
-        ] {
-            let error = described.check("manifest", bytes).unwrap_err();
+    fn bytes_of_another_length_are_not_the_ones_that_were_described() {
+        let described = layer_of(COMPONENT);
+        described.check_length("module", described.size).unwrap();
+        for length in [0, described.size - 1, described.size + 1] {
+            let error = described.check_length("module", length).unwrap_err();
             assert!(matches!(error, ArtifactError::Mismatch { .. }), "{error}");
         }
     }
 
     #[test]
     fn what_refers_to_a_manifest_is_bounded() {
-        let artifact = manifest_for(COMPONENT, &Annotations::new()).unwrap();
+        let artifact = manifest_for(COMPONENT).unwrap();
         let entry = IndexEntry {
             manifest: artifact.manifest.described(),
             artifact_type: None,
             annotations: Annotations::new(),
         };
-        let index = index_for(&vec![entry; MAX_REFERRERS + 1]).unwrap();
-        let error = read_referrers(&index.bytes).unwrap_err();
+        let error = bundles_among(&vec![entry; MAX_REFERRERS + 1]).unwrap_err();
         assert!(matches!(error, ArtifactError::TooManyReferrers { .. }), "{error}");
-        assert!(manifest_for(b"#!/bin/sh", &Annotations::new()).is_err());
+        assert!(manifest_for(b"#!/bin/sh").is_err());
     }
 }

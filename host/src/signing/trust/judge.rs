@@ -234,21 +234,22 @@ impl NamePolicy {
 
 impl TrustPolicy {
     /// Whether a log whose checkpoints are signed with this key is one of our hosts'.
-    /// Tells the id that the policy has for the key.
     ///
     /// # Errors
     /// Why not: `unknown_key`, `wrong_role`, or the key's time.
-    pub fn evidence_host(&self, key: &PublicKey, now: Timestamp) -> Result<&str, Refusal> {
-        let fingerprint = key.fingerprint();
-        let known = self.keys.iter().find(|it| it.key.fingerprint() == fingerprint);
+    pub fn evidence_host(&self, key: &PublicKey, now: Timestamp) -> Result<(), Refusal> {
+        // A key is there once: twice is a fault of the policy.
+        let known = self.keys.iter().find(|it| it.key == *key);
         let known = known.ok_or_else(|| {
             Refusal::new(
                 RefusalCode::UnknownKey,
-                format!("the trust policy has no key with the fingerprint {fingerprint}"),
+                format!(
+                    "the trust policy has no key with the fingerprint {}",
+                    key.fingerprint()
+                ),
             )
         })?;
-        known.usable(Role::EvidenceHost, now)?;
-        Ok(&known.id)
+        known.usable(Role::EvidenceHost, now)
     }
 }
 

@@ -236,3 +236,76 @@ fn a_token_service_that_is_not_to_be_trusted_gets_nothing() {
         "does not take those",
     );
 }
+
+#[test]
+fn nobody_who_is_sent_to_is_signed_in_to() {
+    let it = Market::new();
+    // Who asks for credentials whoever comes.
+    let elsewhere = Front::start(it.registry.addr(), |_, addr| {
+        let challenges = format!(
+            "www-authenticate: Basic realm=\"x\"\r\nwww-authenticate: Bearer realm=\"http://{addr}/token\"\r\n"
+        );
+        Act::Answer(401, challenges, b"{}".to_vec())
+    });
+    let to = elsewhere.addr();
+    let front = Front::start(it.registry.addr(), move |asked, _| {
+        let location = format!("location: http://{to}{}\r\n", asked.path);
+        Act::Answer(307, location, Vec::new())
+    });
+    let host = front.addr().to_string();
+    for entry in [
+        json!({"auth": base64(&format!("{USER}:{PASSWORD}"))}),
+        json!({"identitytoken": "planted-identity"}),
+    ] {
+        docker(&it, &json!({"auths": {host.as_str(): entry}}));
+        let says = "does so from another address, where none are shown";
+        refused(&it, &front.name(TAGGED), says);
+        it.refused(&front.name(TAGGED), says);
+    }
+    let asked = elsewhere.asked();
+    assert!(!asked.is_empty());
+    for it in asked {
+        assert!(it.header("authorization").is_none(), "{it:?}");
+        assert!(it.path.starts_with("/v2/") && it.body.is_empty(), "{it:?}");
+    }
+    assert!(
+        front
+            .asked()
+            .iter()
+            .all(|it| it.header("authorization").is_none())
+    );
+}
+
+#[test]
+fn a_token_service_that_sends_elsewhere_is_not_followed() {
+    let it = Market::new();
+    let elsewhere = Front::start(it.registry.addr(), |_, _| {
+        Act::Answer(200, String::new(), br#"{"token":"planted-token"}"#.to_vec())
+    });
+    let to = elsewhere.addr();
+    // The token is asked for, also where a password would do and stands first.
+    let front = Front::start(it.registry.addr(), move |asked, addr| {
+        if asked.path.starts_with("/token") {
+            return Act::Answer(307, format!("location: http://{to}/token\r\n"), Vec::new());
+        }
+        let challenges = format!(
+            "www-authenticate: Basic realm=\"x\"\r\nwww-authenticate: Bearer realm=\"http://{addr}/token\"\r\n"
+        );
+        Act::Answer(401, challenges, b"{}".to_vec())
+    });
+    let host = front.addr().to_string();
+    for entry in [
+        json!({"auth": base64(&format!("{USER}:{PASSWORD}"))}),
+        json!({"identitytoken": "planted-identity"}),
+    ] {
+        docker(&it, &json!({"auths": {host.as_str(): entry}}));
+        let says = "its token service sends elsewhere, where nothing is sent";
+        refused(&it, &front.name(TAGGED), says);
+    }
+    let tokens = front
+        .asked()
+        .into_iter()
+        .filter(|it| it.path.starts_with("/token"));
+    assert_eq!(tokens.count(), 2);
+    assert!(elsewhere.asked().is_empty(), "{:?}", elsewhere.asked());
+}

@@ -329,3 +329,40 @@ fn a_registry_that_keeps_its_own_list_of_referrers() {
         "{asked:?}"
     );
 }
+
+#[test]
+fn a_list_of_referrers_on_several_pages() {
+    let it = Market::new();
+    let by_digest = it.push();
+    let digest = by_digest.split_once('@').unwrap().1.to_owned();
+    let name = |front: &Front| front.name(&format!("{REPOSITORY}@{digest}"));
+    let (_, index) = it.registry.manifest(REPOSITORY, &digest.replace(':', "-"));
+    let none = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": []});
+    // What refers to the module stands on the last page alone.
+    let paged = |pages: u32, at: &'static str| {
+        let (index, none, digest) = (index.to_string(), none.to_string(), digest.clone());
+        Front::start(it.registry.addr(), move |asked, _| {
+            if !asked.path.contains("/referrers/") {
+                return Act::Pass;
+            }
+            let page = asked.path.split_once("last=");
+            let page = page.map_or(1, |(_, page)| page.parse::<u32>().unwrap());
+            let kind = format!("content-type: {INDEX}\r\n");
+            if page == pages {
+                return Act::Answer(200, kind, index.clone().into());
+            }
+            let next = format!("{at}/v2/{REPOSITORY}/referrers/{digest}?last={}", page + 1);
+            let link = format!("link: <{next}>; rel=\"next\"\r\n");
+            Act::Answer(200, kind + &link, none.clone().into())
+        })
+    };
+    let front = paged(3, "");
+    let pulled = it.pull(&name(&front));
+    assert!(pulled.stdout.contains("signed by publisher"), "{pulled:?}");
+    fs::remove_dir_all(it.shop.path("store")).unwrap();
+    it.refused(&name(&paged(1000, "")), "more than 16 pages");
+    it.refused(
+        &name(&paged(3, "http://registry.example.com")),
+        "a next page at another address",
+    );
+}
