@@ -371,9 +371,7 @@ fn make_key(path: &Path) -> Result<(), CacheError> {
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     make_private(dir)?;
     let mut key = [0; KEY_BYTES];
-    File::open("/dev/urandom")
-        .and_then(|mut random| random.read_exact(&mut key))
-        .map_err(told(Path::new("/dev/urandom")))?;
+    getrandom::fill(&mut key).map_err(|error| told(path)(io::Error::other(error.to_string())))?;
     let mut file = tempfile::Builder::new()
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
         .tempfile_in(dir)

@@ -1,10 +1,16 @@
 //! A server in a process of its own, as long as the value lives.
 
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
+
+use crate::Context;
+use crate::child;
+use crate::contenders::sandbox::dual_flags;
 
 /// A running server.
 pub(crate) struct Server {
@@ -14,6 +20,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// `cavra serve` in enforce mode, with these arguments more, and with a log line for
+    /// every request, as it is by default.
+    pub(crate) fn service(context: &Context, name: &str, args: &[OsString]) -> Result<Self> {
+        let mut command = Command::new(&context.cavra);
+        command.env_clear().args(["serve", "--addr", "127.0.0.1:0"]);
+        for (setting, value) in dual_flags(&context.policies) {
+            command.arg(format!("--{}", setting.flag())).arg(value);
+        }
+        command.args(args);
+        child::keep_cache(&mut command, &context.scratch.join("command-cache"));
+        command.stderr(File::create(context.scratch.join(format!("{name}.log")))?);
+        Self::start(command)
+    }
+
     /// Runs `command` and waits until it says where it listens.
     pub(crate) fn start(mut command: Command) -> Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;

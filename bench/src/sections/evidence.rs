@@ -1,16 +1,11 @@
 //! What the evidence log costs: the service without one and with each durability, with
 //! the same clients, by turns.
 
-use std::process::Command;
-use std::time::Duration;
-
 use anyhow::Result;
 
 use crate::Context;
-use crate::child;
-use crate::contenders::sandbox::dual_flags;
-use crate::loopback::client;
 use crate::loopback::server::Server;
+use crate::loopback::turns::Turns;
 use crate::measure::Times;
 use crate::report::{Row, Section, three_figures};
 
@@ -29,40 +24,14 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
     if !context.wants(TITLE, "evidence") {
         return Ok(Vec::new());
     }
-    let (rounds, turn) = if context.quick {
-        (2, Duration::from_millis(200))
-    } else {
-        (12, Duration::from_millis(500))
-    };
-    let bodies: Result<Vec<Vec<u8>>, _> = context
-        .workload
-        .cases
-        .iter()
-        .map(|case| serde_json::to_vec(&case.request).map(|body| client::request(&body)))
-        .collect();
-    let requests = bodies?;
+    let turns = Turns::of(context)?;
     let servers: Vec<Server> = WAYS
         .iter()
         .map(|way| service(context, *way))
         .collect::<Result<_>>()?;
-    let mut rates = vec![Vec::new(); servers.len()];
-    for _ in 0..rounds {
-        for (server, rates) in servers.iter().zip(&mut rates) {
-            rates.push(client::throughput(server.addr, CONNECTIONS, turn, &requests)?);
-        }
-    }
-    let rates: Vec<f64> = rates
-        .into_iter()
-        .map(|rates| Times::new("", rates).percentile(50))
-        .collect();
+    let rates = turns.rates(&servers, CONNECTIONS)?;
     let without = rates.first().copied().unwrap_or(f64::NAN);
-    let mut samples = vec![Vec::new(); servers.len()];
-    for _ in 0..rounds {
-        for (server, samples) in servers.iter().zip(&mut samples) {
-            let taken = client::latencies(server.addr, CONNECTIONS, turn, 0.5 * without, &requests)?;
-            samples.extend(taken);
-        }
-    }
+    let samples = turns.latencies(&servers, CONNECTIONS, 0.5 * without)?;
     let rows = WAYS.iter().zip(&rates).map(|(way, rate)| {
         let ratio = way.map(|_| rate / without);
         Row::value(name(*way), ratio, format!("{} k/s", three_figures(rate / 1e3)))
@@ -86,18 +55,16 @@ fn name(way: Option<&str>) -> &str {
 }
 
 fn service(context: &Context, way: Option<&str>) -> Result<Server> {
-    let mut command = Command::new(&context.cavra);
-    command.env_clear().args(["serve", "--addr", "127.0.0.1:0"]);
-    for (setting, value) in dual_flags(&context.policies) {
-        command.arg(format!("--{}", setting.flag())).arg(value);
-    }
-    if let Some(way) = way {
-        command.args(["--evidence-durability", way, "--evidence-dir"]);
-        command.arg(context.scratch.join(format!("evidence-{way}")));
-        command
-            .arg("--evidence-key")
-            .arg(context.scratch.join("evidence.key"));
-    }
-    child::keep_cache(&mut command, &context.scratch.join("command-cache"));
-    Server::start(command)
+    let Some(way) = way else {
+        return Server::service(context, "no-log", &[]);
+    };
+    let args = [
+        "--evidence-durability".into(),
+        way.into(),
+        "--evidence-dir".into(),
+        context.scratch.join(format!("evidence-{way}")).into(),
+        "--evidence-key".into(),
+        context.scratch.join("evidence.key").into(),
+    ];
+    Server::service(context, way, &args)
 }

@@ -2,18 +2,15 @@
 //! same answer: both over the loopback address, with the same clients on the same
 //! machine, by turns.
 
-use std::fs::File;
 use std::process::Command;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::Context;
-use crate::child;
-use crate::contenders::sandbox::dual_flags;
-use crate::loopback::client::{self, Connection};
+use crate::loopback::client::Connection;
 use crate::loopback::server::Server;
+use crate::loopback::turns::Turns;
 use crate::measure::Times;
 use crate::report::{Row, Section, three_figures};
 
@@ -32,39 +29,27 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
     if !context.wants(TITLE, "service") {
         return Ok(Vec::new());
     }
-    let (rounds, turn) = if context.quick {
-        (2, Duration::from_millis(200))
-    } else {
-        (12, Duration::from_millis(500))
+    let turns = Turns::of(context)?;
+    let servers = [bare(context)?, Server::service(context, "service", &[])?];
+    for server in &servers {
+        check(context, server, &turns.requests)?;
+    }
+    let rates = turns.rates(&servers, CONNECTIONS)?;
+    let &[bare_rate, rate] = rates.as_slice() else {
+        bail!("two servers have two rates");
     };
-    let bodies: Result<Vec<Vec<u8>>, _> = context
-        .workload
-        .cases
+    let samples = turns.latencies(&servers, PACED, 0.7 * rate)?;
+    let names = [
+        "bare handler: parses, answers, judges nothing",
+        "cavra serve: both, fresh instances",
+    ];
+    let times: Vec<Times> = names
         .iter()
-        .map(|case| serde_json::to_vec(&case.request).map(|body| client::request(&body)))
+        .zip(samples)
+        .map(|(name, samples)| Times::new(*name, samples))
         .collect();
-    let requests = bodies?;
-    let (service, bare) = (service(context)?, bare(context)?);
-    check(context, &service, &requests)?;
-    check(context, &bare, &requests)?;
-    let mut rates: [Vec<f64>; 2] = Default::default();
-    for _ in 0..rounds {
-        for (server, rates) in [&bare, &service].into_iter().zip(&mut rates) {
-            rates.push(client::throughput(server.addr, CONNECTIONS, turn, &requests)?);
-        }
-    }
-    let [bare_rate, rate] = rates.map(|rates| Times::new("", rates).percentile(50));
-    let mut samples: [Vec<f64>; 2] = Default::default();
-    for _ in 0..rounds {
-        for (server, samples) in [&bare, &service].into_iter().zip(&mut samples) {
-            let taken = client::latencies(server.addr, PACED, turn, 0.7 * rate, &requests)?;
-            samples.extend(taken);
-        }
-    }
-    let [bare_times, times] = samples;
     let thousands = |rate: f64| format!("{} k/s", three_figures(rate / 1e3));
-    let bare_name = "bare handler: parses, answers, judges nothing";
-    let name = "cavra serve: both, fresh instances";
+    let [bare_name, name] = names;
     Ok(vec![
         Section {
             title: TITLE.to_owned(),
@@ -73,23 +58,8 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
                 Row::value(name, Some(rate / bare_rate), thousands(rate)),
             ],
         },
-        Section::of_times(
-            LATENCY,
-            &[Times::new(bare_name, bare_times), Times::new(name, times)],
-        ),
+        Section::of_times(LATENCY, &times),
     ])
-}
-
-fn service(context: &Context) -> Result<Server> {
-    let mut command = Command::new(&context.cavra);
-    command.env_clear().args(["serve", "--addr", "127.0.0.1:0"]);
-    for (setting, value) in dual_flags(&context.policies) {
-        command.arg(format!("--{}", setting.flag())).arg(value);
-    }
-    child::keep_cache(&mut command, &context.scratch.join("command-cache"));
-    // With a log line for every request, as it is by default.
-    command.stderr(File::create(context.scratch.join("service.log"))?);
-    Server::start(command)
 }
 
 fn bare(context: &Context) -> Result<Server> {

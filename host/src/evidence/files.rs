@@ -1,7 +1,7 @@
 //! The files beside the segments, and the turns that writers take.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -100,9 +100,7 @@ pub(super) fn public_key(dir: &Path, key: &SigningKey) -> Result<PublicKey, Evid
         return Err(EvidenceError::ForeignKey { dir: dir.to_owned() });
     }
     let mut name = [0; 16];
-    File::open("/dev/urandom")
-        .and_then(|mut random| random.read_exact(&mut name))
-        .map_err(&told)?;
+    getrandom::fill(&mut name).map_err(|error| told(io::Error::other(error.to_string())))?;
     let public = key.public(&format!("cavra-evidence/{:032x}", u128::from_be_bytes(name)));
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(&told)?;
     writeln!(file, "{public}").map_err(&told)?;

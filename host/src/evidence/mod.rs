@@ -42,6 +42,7 @@ pub use record::{
 pub use durability::{Durability, OnFailure, UnknownWord};
 pub use make::Subject;
 pub use recorder::{Options, Prepared, Recorder, Ticket, Unrecorded};
+pub(crate) use rules::has_form_of_secret;
 pub use stats::Stats;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,9 @@
 //! What is taken for a secret in a text: the rules of masking.
 
+use std::sync::LazyLock;
+
+use regex::{RegexSet, RegexSetBuilder};
+
 /// A value of an option or variable: quoted, or up to a blank or what ends a word.
 pub(super) const VALUE: &str = r#"(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"';&|)}\],]+)"#;
 /// A word of a shell: what is quoted, escaped and plain, side by side; or a quote that
@@ -51,3 +55,20 @@ pub(super) const RULES: [(&str, &str); 12] = [
     ),
     ("web-token", r"(?-i)\b(eyJ[\w-]{6,}\.eyJ[\w-]{4,}\.[\w-]*)"),
 ];
+
+/// The rules that know a secret by its form, whatever stands beside it.
+const BY_FORM: [&str; 3] = ["token", "cloud-key", "web-token"];
+
+/// Whether there is something in a text that has the form of a secret.
+pub(crate) fn has_form_of_secret(text: &str) -> bool {
+    static FORMS: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
+        let of_form = RULES.iter().filter(|(name, _)| BY_FORM.contains(name));
+        // Secrets of these forms are ASCII; of all of Unicode this would be large.
+        RegexSetBuilder::new(of_form.map(|(_, pattern)| pattern))
+            .unicode(false)
+            .build()
+            .ok()
+    });
+    // What cannot be looked for is taken to be there.
+    FORMS.as_ref().is_none_or(|forms| forms.is_match(text))
+}

@@ -45,13 +45,14 @@ pub struct GcReport {
 
 impl ModuleStore {
     /// Removes what the policy lets go. What is pinned stays, and so does what another
-    /// process is putting into the store: it waits for its turn.
+    /// process is putting into the store: it waits for its turn. Only to say what would
+    /// go, it does not wait, and the store need not be writable.
     ///
     /// # Errors
     /// When a pin or an entry cannot be read, before anything is removed;
     /// [`StoreError::Io`].
     pub fn gc(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
-        let turn = self.turn()?;
+        let turn = if policy.dry_run { None } else { Some(self.turn()?) };
         let mut all = self.list()?;
         // Of those that were used at the same time the digest decides.
         all.sort_by(|a, b| (a.used, &a.digest).cmp(&(b.used, &b.digest)));
@@ -68,10 +69,8 @@ impl ModuleStore {
             if !too_much && !too_old {
                 continue;
             }
-            if let Some(modules) = &modules
-                && !policy.dry_run
-            {
-                self.take_away(&turn, modules, &entry.digest)?;
+            if let (Some(modules), Some(turn)) = (&modules, &turn) {
+                self.take_away(turn, modules, &entry.digest)?;
             }
             report.kept = report.kept.saturating_sub(1);
             report.kept_bytes = report.kept_bytes.saturating_sub(entry.bytes);
@@ -81,7 +80,7 @@ impl ModuleStore {
                 used: entry.used,
             });
         }
-        if !policy.dry_run {
+        if turn.is_some() {
             // Nobody else has their turn, so nobody is at work on these.
             for name in [GONE, place::HALF_DONE] {
                 report.leftovers = report

@@ -161,6 +161,12 @@ fn nobody_waits_for_ever_for_their_turn() {
     let error = put().unwrap_err().to_string();
     assert!(error.contains("is held by another process"), "{error}");
     assert!(store.gc(&GcPolicy::default()).is_err());
+    let look = GcPolicy {
+        keep_bytes: Some(0),
+        dry_run: true,
+        ..GcPolicy::default()
+    };
+    assert_eq!(store.gc(&look).unwrap().removed.len(), 1, "so does looking");
     assert_eq!(store.list().unwrap().len(), 1, "reading takes no lock");
     drop(lock);
     put().unwrap();

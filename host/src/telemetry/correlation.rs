@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::clock::IdSource;
+use crate::evidence::has_form_of_secret;
 
 /// The header that a correlation is taken from and given back in.
 pub const CORRELATION_HEADER: &str = "x-correlation-id";
@@ -62,10 +63,12 @@ impl Correlation {
 }
 
 /// Letters, digits and `._:-`, at most 128: nothing that could end a line of a log or a
-/// header, or fill either.
+/// header, or fill either. And nothing that looks like a token, because it will stand in
+/// logs and records.
 fn acceptable(given: &str) -> bool {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"._:-".contains(&c);
-    !given.is_empty() && given.len() <= MAX_CHARS && given.bytes().all(plain)
+    let secret = || has_form_of_secret(given.strip_prefix(PREFIX).unwrap_or(given));
+    !given.is_empty() && given.len() <= MAX_CHARS && given.bytes().all(plain) && !secret()
 }
 
 impl<'a> Parent<'a> {
@@ -125,7 +128,11 @@ mod tests {
         assert_eq!(of(None, parent), pair(trace, trace));
         let fresh = format!("corr_{}", "f".repeat(32));
         let too_long = "x".repeat(129);
-        for refused in ["", "a b", "a\"b", "a\nb", "é", "a/b", &too_long] {
+        let token = ["ghp_", &"a1B2".repeat(9)].concat();
+        let prefixed = [PREFIX, &token].concat();
+        for refused in [
+            "", "a b", "a\"b", "a\nb", "é", "a/b", &too_long, &token, &prefixed,
+        ] {
             assert_eq!(of(Some(refused), None), pair(&fresh, &fresh), "{refused:?}");
         }
         let longest = "x".repeat(128);

@@ -142,7 +142,10 @@ fn an_incident_is_not_held_up_by_another_setting() {
 fn what_is_no_reason_rolls_nothing_back() {
     let dir = tempfile::tempdir().unwrap();
     let service = Service::ready(serve(dir.path()));
+    let long = |bytes| format!(r#"{{"reason":"{}"}}"#, "x".repeat(bytes));
     for (body, kind) in [
+        (&*long(501), "invalid-request"),
+        (&*long(5_000), "invalid-request"),
         ("{", "invalid-json"),
         ("[]", "invalid-request"),
         (r#"{"reason":7}"#, "invalid-request"),

@@ -15,11 +15,9 @@ use utoipa_axum::routes;
 use super::evaluate::BODY_PROBLEMS;
 use crate::api::described::with_problems;
 use crate::api::{App, Caller, Problem, ProblemKind, answer, body};
+use crate::model::MAX_REQUEST_BYTES;
 use crate::pilot::Mode;
 use crate::rollback::{MAX_REASON_BYTES, Rollback, RollbackError, RollbackReport};
-
-/// The body of a rollback is a reason.
-const MAX_BYTES: usize = 4 * 1024;
 
 pub(in crate::api) fn routes() -> OpenApiRouter<Arc<App>> {
     let kept = [ProblemKind::RollbackNotKept, ProblemKind::Internal];
@@ -103,7 +101,7 @@ async fn roll_back(
     Extension(caller): Extension<Caller>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let body = body::read(request, MAX_BYTES).await?;
+    let body = body::read(request, MAX_REQUEST_BYTES).await?;
     let reason = reason(&body)?;
     let by = match &caller.id {
         Some(id) => format!("token {id}"),

@@ -12,7 +12,8 @@ use super::shape::{At, Fault, Reader};
 /// letters: `db_password`, `adminPassword`.
 const PASSWORDS: [&str; 3] = ["password", "passwd", "passphrase"];
 /// Names of fields with a cloud access key.
-const CLOUD_KEYS: [&str; 4] = [
+const CLOUD_KEYS: [&str; 5] = [
+    "accountkey",
     "awsaccesskeyid",
     "awssecretaccesskey",
     "secretaccesskey",
@@ -23,7 +24,8 @@ const TOKENS: [&str; 3] = ["bearertoken", "accesstoken", "refreshtoken"];
 /// How access keys of AWS begin; 16 capital letters and digits follow.
 const AWS: [&str; 4] = ["AKIA", "ASIA", "ABIA", "ACCA"];
 /// How other tokens begin, and how many characters of a token follow at least.
-const PREFIXES: [(&str, usize, &str); 9] = [
+const PREFIXES: [(&str, usize, &str); 10] = [
+    ("AccountKey=", 40, CLOUD_KEY),
     ("AIza", 35, CLOUD_KEY),
     ("ghp_", 36, TOKEN),
     ("gho_", 36, TOKEN),
@@ -132,7 +134,7 @@ fn secret(text: &str) -> Option<&'static str> {
     PREFIXES.iter().find_map(|(prefix, length, what)| {
         let long = |rest: &str| {
             rest.chars()
-                .take_while(|c| word(*c) || matches!(c, '_' | '-'))
+                .take_while(|c| word(*c) || matches!(c, '_' | '-' | '+' | '/'))
                 .count()
                 >= *length
         };
@@ -194,6 +196,10 @@ mod tests {
     fn secrets_are_found_wherever_they_are_and_never_told() {
         let jwt = ["eyJhbGciOiJIUzI1NiJ9", "eyJzdWIiOiIxIn0", "c2lnbmF0dXJl"].join(".");
         let aws = format!("key {}{} here", "AKIA", "IOSFODNN7EXAMPLE");
+        let azure = format!(
+            "AccountName=harbor;AccountKey={}==;EndpointSuffix=x",
+            "a+/B".repeat(21)
+        );
         let cases = [
             (
                 json!({"a": [1, {"b~/c": "-----BEGIN RSA PRIVATE KEY-----\nMII"}]}),
@@ -215,6 +221,7 @@ mod tests {
             (json!({ "a": format!("see {jwt}") }), "/a", TOKEN),
             (json!({"access_token": "x"}), "/access_token", TOKEN),
             (json!({ "a": aws }), "/a", CLOUD_KEY),
+            (json!({ "a": azure }), "/a", CLOUD_KEY),
             (
                 json!({"AWS_SECRET_ACCESS_KEY": "x"}),
                 "/AWS_SECRET_ACCESS_KEY",
