@@ -10,6 +10,8 @@ eval "$setup"
 # One folder a route: they differ in compiler and library.
 out=target/guests/$GUEST_ROUTE
 export RUSTFLAGS=$GUEST_RUSTFLAGS CARGO_TARGET_DIR=$out
+# Incremental compilation gives other code, and with it other digests and fuel figures.
+export CARGO_INCREMENTAL=0
 
 guest() {
     local command=$1

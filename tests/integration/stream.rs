@@ -34,6 +34,7 @@ fn a_line_that_is_no_request_gets_an_error_in_its_place() {
         "{{\"action_type\":\"read_file\",\"target\":\"{}\"}}",
         "x".repeat(70_000)
     );
+    let indented = " ".repeat(70_000) + r#"{"action_type":"read_file","target":"a"}"#;
     let lines = [
         r#"{"action_type":"read_file","target":"a"}"#,
         "not json",
@@ -46,15 +47,16 @@ fn a_line_that_is_no_request_gets_an_error_in_its_place() {
         r#"{"action_type":"read_file","policy_pack":"no-such-pack"}"#,
         r#"{"action_type":"read_file","policy_pack":"../cavra-ai-agent-baseline"}"#,
         &long,
+        &indented,
         "",
         r#"{"action_type":"read_file","target":null,"operation":null,"extra":{"kept":true}}"#,
     ];
     let output = stream((lines.join("\n") + "\n").as_bytes(), &[]);
     assert_eq!(output.code, Some(3));
     let answers = output.lines();
-    assert_eq!(answers.len(), 12, "an empty line is no request");
+    assert_eq!(answers.len(), 13, "an empty line is no request");
     for (n, answer) in answers.iter().enumerate() {
-        let good = n == 0 || n == 11;
+        let good = n == 0 || n == 12;
         assert_eq!(answer.get("effective_decision").is_some(), good, "{answer}");
         assert_eq!(answer.get("error").is_some(), !good, "{answer}");
     }
@@ -69,7 +71,9 @@ fn a_line_that_is_no_request_gets_an_error_in_its_place() {
     assert!(message(5).contains("NUL"), "{}", message(5));
     assert!(message(7).contains("given twice"), "{}", message(7));
     assert!(message(8).contains("no-such-pack"), "{}", message(8));
-    assert!(message(10).contains("65536"), "{}", message(10));
+    for long in [10, 11] {
+        assert!(message(long).contains("65536"), "{}", message(long));
+    }
 }
 
 #[test]
