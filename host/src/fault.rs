@@ -77,7 +77,7 @@ pub enum Fault {
     },
     /// The fast path was not asked: its turn would not have come before the deadline.
     #[error(
-        "the evaluation could not have its turn within {limit_ms} ms; {ahead} others were running or waiting"
+        "the evaluation would not have had its turn within {limit_ms} ms; {ahead} others were running or waiting"
     )]
     NoTurn {
         /// The time it had, in milliseconds.

@@ -68,6 +68,24 @@ fn whatever_a_native_runtime_does_the_reference_stands() {
 }
 
 #[test]
+fn what_the_system_takes_for_no_program_is_not_given_to_a_shell() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let (runtime, trace) = (dir.path().join("runtime"), dir.path().join("trace"));
+    for head in ["\x7fELF garbage\n", "", ": no first line for a system\n"] {
+        std::fs::write(
+            &runtime,
+            format!("{head}/bin/echo it ran > {}\n", trace.display()),
+        )
+        .unwrap();
+        std::fs::set_permissions(&runtime, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let answer = judge(runtime.to_str().unwrap(), "20").json();
+        assert_eq!(answer["fallback_code"], "native_failed", "{head:?}: {answer}");
+        assert!(!trace.exists(), "{head:?}");
+    }
+}
+
+#[test]
 fn a_runtime_that_hangs_ends_at_its_deadline() {
     let started = Instant::now();
     judge("hang.sh", "1");

@@ -77,6 +77,19 @@ fn a_line_that_is_no_request_gets_an_error_in_its_place() {
 }
 
 #[test]
+fn a_flag_that_describes_one_request_is_refused() {
+    for flag in ["--policy-pack", "--operation", "--actor", "--workspace"] {
+        let refused = stream(b"{\"action_type\":\"read_file\"}\n", &[flag, "x"]);
+        assert_eq!(refused.code, Some(3), "{refused:?}");
+        assert!(
+            refused.stderr.contains(&format!("remove `{flag}`")),
+            "{refused:?}"
+        );
+        assert_eq!(refused.stdout, "");
+    }
+}
+
+#[test]
 fn a_last_line_without_an_end_is_answered() {
     let output = stream(br#"{"action_type":"pull_request","target":"feature"}"#, &[]);
     assert_eq!(output.code, Some(0));

@@ -315,6 +315,9 @@ pub(super) async fn admit(State(app): State<Arc<App>>, mut request: Request<Body
             request.headers_mut().remove(header::AUTHORIZATION);
             request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;
+            if let Some(reason) = response.extensions().get::<AccessReason>() {
+                app.metrics.access_refused(*reason);
+            }
             response.extensions_mut().insert(caller);
             response
         }

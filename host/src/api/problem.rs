@@ -11,6 +11,7 @@ use super::answer;
 use crate::host::HostError;
 use crate::model::RequestError;
 use crate::policy::PolicyError;
+use crate::telemetry::AccessReason;
 
 /// What problem types begin with.
 const PREFIX: &str = "urn:cavra:problem:";
@@ -66,7 +67,7 @@ problems! {
     UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of another type"
         "The `content-type` is neither JSON nor what `curl -d` sends when it is told none.",
     FromBrowser "from-browser" FORBIDDEN "Pages may not call"
-        "A `POST` with an `Origin` header: a page in a browser has sent it, and none is a caller of this service.",
+        "A `POST` or `DELETE` with an `Origin` header: a page in a browser has sent it, and none is a caller of this service. Or, without tokens, a request for a name that is not one of this machine.",
     Unauthorized "unauthorized" UNAUTHORIZED "A valid token is needed"
         "There is no `Authorization: Bearer` header, or its token is none, has expired or was revoked.",
     Forbidden "forbidden" FORBIDDEN "The token may not do this"
@@ -157,6 +158,10 @@ impl IntoResponse for Problem {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        if kind == ProblemKind::FromBrowser {
+            // Wherever it was found out, it is a caller who was not let in.
+            response.extensions_mut().insert(AccessReason::Origin);
+        }
         response
     }
 }
@@ -170,7 +175,7 @@ impl From<Problem> for Response {
 impl From<RequestError> for Problem {
     fn from(error: RequestError) -> Self {
         let kind = match &error {
-            RequestError::TooLarge { .. } => ProblemKind::TooLarge,
+            RequestError::TooLarge => ProblemKind::TooLarge,
             RequestError::NotUtf8 { .. } => ProblemKind::InvalidJson,
             RequestError::NotAnObject(_) => ProblemKind::InvalidRequest,
             RequestError::Invalid(error) if error.is_data() => ProblemKind::InvalidRequest,

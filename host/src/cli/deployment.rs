@@ -27,10 +27,7 @@ impl DeploymentCommand {
         // The command line serves nobody else.
         let report = host.production_readiness(ApiAccess::Loopback);
         if args.json {
-            output::json(&InForce {
-                document: &report,
-                rollback: host.rollback().get(),
-            })?;
+            output::json(&InForce::new(&report, host.rollback().get()))?;
         } else {
             let title = format!("production in mode {}: {}", report.mode, report.status.as_str());
             show(&title, &report.checks, &report.operator_notes)?;

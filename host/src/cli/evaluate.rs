@@ -66,6 +66,11 @@ impl EvaluateArgs {
                     "`-` reads requests from standard input; remove `{target}`"
                 )));
             }
+            if let Some(flag) = self.of_one_request() {
+                return Err(Failure::Input(format!(
+                    "`-` reads requests from standard input, and each says for itself what it asks; remove `{flag}`"
+                )));
+            }
             let host = Arc::new(open_host(config, Allocation::Pooled(1))?);
             // A stream may last for days; a rollback reaches it.
             let _watch = host.rollback().watch(|| {});
@@ -80,6 +85,24 @@ impl EvaluateArgs {
             show(&answer)?;
         }
         Ok(exit(&answer, check))
+    }
+
+    /// A flag that describes one request, if there is any.
+    fn of_one_request(&self) -> Option<&'static str> {
+        let given = [
+            ("--policy-pack", &self.policy_pack),
+            ("--operation", &self.operation),
+            ("--tool", &self.tool),
+            ("--capability", &self.capability),
+            ("--workspace", &self.workspace),
+            ("--session-id", &self.session_id),
+            ("--agent-id", &self.agent_id),
+            ("--actor", &self.actor),
+        ];
+        given
+            .iter()
+            .find(|(_, value)| value.is_some())
+            .map(|(flag, _)| *flag)
     }
 
     /// The request that the arguments describe, through the same door as any other.
@@ -148,6 +171,13 @@ fn show(answer: &Evaluation) -> Result<(), Failure> {
         .unwrap_or_default();
     if !answer.fallback_reason.is_empty() {
         row("note", &format!("{}{code}", answer.fallback_reason));
+    }
+    let failing = answer.reports.readiness.as_ref().and_then(|report| {
+        let mut checks = report.checks.iter();
+        checks.find(|check| !check.passes())
+    });
+    if let Some(check) = failing {
+        row("why", &check.message);
     }
     if let Some(rollback) = &answer.rollback {
         row("rollback", &rollback.note());

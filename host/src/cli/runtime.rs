@@ -77,10 +77,7 @@ fn report(kind: ReportKind, args: &ReportArgs) -> Result<Exit, Failure> {
     let reports = host.reports();
     let report = reports.get(kind);
     if args.json {
-        output::json(&InForce {
-            document: &**report,
-            rollback,
-        })?;
+        output::json(&InForce::report(kind, &**report, rollback))?;
     } else {
         if let Some(rollback) = rollback {
             output::text(&rollback.note())?;

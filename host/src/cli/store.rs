@@ -287,13 +287,13 @@ Examples:
   cavra module gc --keep-bytes 500MiB --cache-bytes 200MiB --dry-run")]
 pub(super) struct GcArgs {
     /// The most that modules may have together: those go that were not used for the longest time
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     keep_bytes: Option<ByteSize>,
     /// Modules go that were not used for so long, such as 30d or 12h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     older_than: Option<SignedDuration>,
     /// The most that the compile cache may have
-    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(MAX_BYTES))]
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = ByteSize(MAX_BYTES))]
     cache_bytes: ByteSize,
     /// Only say what would go
     #[arg(long)]
@@ -306,8 +306,14 @@ pub(super) struct GcArgs {
 }
 
 /// A duration as people write it. A day has 24 hours.
+fn size(text: &str) -> Result<ByteSize, String> {
+    let size = text.parse();
+    size.map_err(|_| "it must be a number of bytes, or a number and a unit such as 500MiB".to_owned())
+}
+
 fn duration(text: &str) -> Result<SignedDuration, String> {
-    let span: Span = text.parse().map_err(|e: jiff::Error| e.to_string())?;
+    let span: Result<Span, jiff::Error> = text.parse();
+    let span = span.map_err(|_| "it must be a number and a unit, such as 30d or 12h".to_owned())?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
     let duration = duration.map_err(|_| "it must be weeks, days, hours, minutes or seconds".to_owned())?;
     match duration.is_negative() {

@@ -138,7 +138,7 @@ settings! {
     Tokens "CAVRA_TOKENS" "tokens" "FILE" ""
         "`cavra serve`, `cavra token`: the file of the bearer tokens. When it is set, every call needs a token but those of probes.";
     RateLimit "CAVRA_RATE_LIMIT" "rate-limit" "COUNT" "2000"
-        "`cavra serve`: how many evaluations and other requests a second each token may have; as many may come at once.";
+        "`cavra serve`: how many evaluations and other requests a second each token may have; as many, or 1,000 where that is more, may come at once.";
     TlsCert "CAVRA_TLS_CERT" "tls-cert" "FILE" ""
         "`cavra serve`: the certificate chain, PEM, the service's own first. Needs `--tls-key`.";
     TlsKey "CAVRA_TLS_KEY" "tls-key" "FILE" ""

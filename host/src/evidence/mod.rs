@@ -58,6 +58,14 @@ pub enum EvidenceError {
         /// What it said.
         error: std::io::Error,
     },
+    /// There is no directory to read.
+    #[error("there is no evidence log in `{}`: {error}; name its directory by --evidence-dir", .dir.display())]
+    NoLog {
+        /// Where it was looked for.
+        dir: PathBuf,
+        /// What the file system said.
+        error: std::io::Error,
+    },
     /// Something cannot be written as canonical JSON.
     #[error("a record cannot be written as canonical JSON: {0}")]
     Canonical(serde_json::Error),

@@ -47,7 +47,14 @@ pub fn segments(dir: &Path) -> Result<Vec<Segment>, EvidenceError> {
 
 pub(super) fn numbered(dir: &Path, before: &str, after: &str) -> Result<Vec<Segment>, EvidenceError> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(EvidenceError::io(dir))? {
+    let entries = std::fs::read_dir(dir).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => EvidenceError::NoLog {
+            dir: dir.to_owned(),
+            error,
+        },
+        _ => EvidenceError::io(dir)(error),
+    })?;
+    for entry in entries {
         let path = entry.map_err(EvidenceError::io(dir))?.path();
         let number = path
             .file_name()

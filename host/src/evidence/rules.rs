@@ -47,7 +47,7 @@ pub(super) const RULES: [(&str, &str); 12] = [
     ("bearer", r"\bbearer\s+\\?[\x22']?([a-z0-9\-._~+/]{6,}=*)"),
     (
         "token",
-        r"(?-i)\b((?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[\w-]{16,}|xox[a-z]-[\w-]{10,}|xapp-[\w-]{10,}|sk-[\w-]{16,}|[srp]k_(?:live|test)_\w{10,}|whsec_\w{16,}|npm_\w{20,}|pypi-[\w-]{16,}|hvs\.[\w-]{16,}|hvb\.[\w-]{16,}|dop_v1_[a-f0-9]{32,}|SG\.[\w-]{16,}\.[\w-]{16,}|ya29\.[\w-]{16,}|EAA[A-Za-z0-9]{24,}|hf_[A-Za-z0-9]{20,}|dckr_pat_[\w-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}))",
+        r"(?-i)\b((?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[\w-]{16,}|xox[a-z]-[\w-]{10,}|xapp-[\w-]{10,}|sk-[\w-]{16,}|[srp]k_(?:live|test)_\w{10,}|whsec_\w{16,}|npm_\w{20,}|pypi-[\w-]{16,}|hvs\.[\w-]{16,}|hvb\.[\w-]{16,}|dop_v1_[a-f0-9]{32,}|SG\.[\w-]{16,}\.[\w-]{16,}|ya29\.[\w-]{16,}|EAA[A-Za-z0-9]{24,}|hf_[A-Za-z0-9]{20,}|dckr_pat_[\w-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}|cavra_[A-Za-z0-9._-]{1,64}_[0-9a-f]{64}))",
     ),
     (
         "cloud-key",

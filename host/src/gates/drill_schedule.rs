@@ -92,14 +92,18 @@ const MOST_BYTES: usize = 16 * 1024;
 
 impl DrillScheduleReport {
     /// The report about the schedule, beside what the history says and when the latest
-    /// drill was, if that counts.
+    /// drill was, if that counts; or where nothing of the history can be used, why.
     pub(super) fn new(
         config: &Config,
         mut schedule: Judged<'_, DrillSchedule>,
         (history, latest): (HistorySummary, Option<Moment>),
+        broken_history: Option<&str>,
         loaded: &Loaded<'_>,
     ) -> Self {
         let asked = requested(config, Setting::RollbackDrillSchedule);
+        if let Some(broken) = broken_history {
+            schedule.fault("/next_due_at".to_owned(), format!("cannot be compared: {broken}"));
+        }
         let due = next_due(&mut schedule, latest);
         let ahead = due.map(|due| due.days_after(loaded.now));
         let planned = schedule.at(&["/next_due_at"]);

@@ -65,13 +65,21 @@ pub struct RehearsalReport {
 }
 
 impl RehearsalReport {
-    /// The report about the rehearsal, beside the plan.
+    /// The report about the rehearsal, beside the plan, or where nothing of that can be
+    /// used, why.
     pub(super) fn new(
         config: &Config,
         plan: &Judged<'_, RollbackPlan>,
+        broken_plan: Option<&str>,
         mut rehearsal: Judged<'_, RollbackRehearsal>,
     ) -> Self {
         let asked = requested(config, Setting::RollbackRehearsal);
+        if let Some(broken) = broken_plan {
+            // A plan that is not set asks for nothing; what this one asks for is not known.
+            for pointer in ["/plan_approval_id", "/max_recovery_minutes"] {
+                rehearsal.fault(pointer.to_owned(), format!("cannot be compared: {broken}"));
+            }
+        }
         let limit = relate(&mut rehearsal, plan.counting());
         let told = |pointers: &[&str], passes: &str| rehearsal.at(pointers).map(|()| passes.to_owned());
         let recovery = told(

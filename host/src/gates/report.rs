@@ -142,10 +142,21 @@ impl Reports {
             &documents.promotion.judge(&loaded),
         );
         let rollback = RollbackReport::new(config, &readiness, &plan);
-        let rehearsal = RehearsalReport::new(config, &plan, documents.rehearsal.judge(&loaded));
+        let rehearsal = RehearsalReport::new(
+            config,
+            &plan,
+            documents.plan.broken().as_deref(),
+            documents.rehearsal.judge(&loaded),
+        );
         let (history, latest) = DrillHistoryReport::new(config, documents.history.judge(&loaded), &loaded);
         let drills = (history.history.clone(), latest);
-        let schedule = DrillScheduleReport::new(config, documents.schedule.judge(&loaded), drills, &loaded);
+        let schedule = DrillScheduleReport::new(
+            config,
+            documents.schedule.judge(&loaded),
+            drills,
+            documents.history.broken().as_deref(),
+            &loaded,
+        );
         Self {
             made_at: now,
             readiness: Arc::new(Report::Readiness(readiness)),

@@ -46,11 +46,8 @@ pub const REQUEST_FIELDS: [(&str, &str); 12] = [
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// The body is longer than [`MAX_REQUEST_BYTES`].
-    #[error("the request is {bytes} bytes long; at most {MAX_REQUEST_BYTES} are read")]
-    TooLarge {
-        /// The body's length in bytes.
-        bytes: usize,
-    },
+    #[error("the request is longer than {MAX_REQUEST_BYTES} bytes, which are all that is read")]
+    TooLarge,
     /// The body is not UTF-8.
     #[error("the request is not UTF-8 (first bad byte at offset {offset})")]
     NotUtf8 {
@@ -136,7 +133,7 @@ impl Request {
     /// [`RequestError`] says what is wrong and where.
     pub fn from_json(body: &[u8]) -> Result<Self, RequestError> {
         if body.len() > MAX_REQUEST_BYTES {
-            return Err(RequestError::TooLarge { bytes: body.len() });
+            return Err(RequestError::TooLarge);
         }
         let text = std::str::from_utf8(body).map_err(|e| RequestError::NotUtf8 {
             offset: e.valid_up_to(),

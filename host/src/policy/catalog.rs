@@ -21,6 +21,8 @@ static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 
 /// The file of a pack in its folder.
 pub(super) const PACK_FILE: &str = "policy.yaml";
+/// Why a folder without one is no pack: it is not read as if it were not there.
+pub(super) const MISSING: &str = "there is no such file, and its folder replaces the built-in pack of that name; put the file there or remove the folder";
 /// The file of its tests.
 pub(super) const TESTS_FILE: &str = "tests.yaml";
 
@@ -174,7 +176,7 @@ impl Catalog {
     pub fn pack(&self, id: &PackId) -> Result<Pack, PolicyError> {
         let (bytes, file) = self.read(id, PACK_FILE)?.ok_or_else(|| PolicyError::Unreadable {
             file: within(id, PACK_FILE),
-            source: io::ErrorKind::NotFound.into(),
+            source: io::Error::new(io::ErrorKind::NotFound, MISSING),
         })?;
         Ok(Pack::parse(&bytes, &file)?.named(id)?)
     }

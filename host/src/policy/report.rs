@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::catalog::{PACK_FILE, TESTS_FILE};
+use super::catalog::{MISSING, PACK_FILE, TESTS_FILE};
 use super::check::ReadList;
 use super::error::{Fault, Place, Warning};
 use super::folder::{Folder, read_file};
@@ -110,11 +110,21 @@ fn validate_folder(path: &Path) -> Result<Vec<FileReport>, PolicyError> {
         };
     }
     let catalog = Catalog::open_as(path, &label)?;
+    let built_in = Catalog::builtin().ids()?;
     let mut reports = Vec::new();
     for name in folder.names()? {
         let within = format!("{name}/");
         let file = format!("{within}{PACK_FILE}");
         if !folder.has(&file) {
+            // Any other folder is none of a pack's.
+            if PackId::new(&name).is_ok_and(|id| built_in.contains(&id)) {
+                reports.push(unusable(
+                    folder.label(&file),
+                    Problem::Unreadable {
+                        reason: MISSING.to_owned(),
+                    },
+                ));
+            }
             continue;
         }
         match PackId::new(&name) {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::gates::ReportKind;
 use crate::pilot::Mode;
 
 /// How long a reason may be, in bytes.
@@ -94,7 +95,34 @@ pub struct InForce<T> {
     pub document: T,
     /// Why, by whom and since when.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rollback: Option<Arc<Rollback>>,
+    rollback: Option<Arc<Rollback>>,
+    /// The same, in the report about the way back: there `rollback` is the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollback_state: Option<Arc<Rollback>>,
+}
+
+impl<T> InForce<T> {
+    /// A document about the pilot.
+    pub fn new(document: T, rollback: Option<Arc<Rollback>>) -> Self {
+        Self {
+            document,
+            rollback,
+            rollback_state: None,
+        }
+    }
+
+    /// The report of this kind.
+    pub fn report(kind: ReportKind, document: T, rollback: Option<Arc<Rollback>>) -> Self {
+        let new = Self::new(document, rollback);
+        match kind {
+            ReportKind::Rollback => Self {
+                rollback_state: new.rollback,
+                rollback: None,
+                ..new
+            },
+            _ => new,
+        }
+    }
 }
 
 /// A reason that is too long or holds control characters.

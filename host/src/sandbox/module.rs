@@ -374,6 +374,9 @@ fn check_imports(engine: &Engine, component: &Component) -> Result<Vec<String>, 
     Ok(imports)
 }
 
+/// The size of a page of WebAssembly, by which the engine tells sizes.
+const WASM_PAGE_BYTES: u64 = 64 * 1024;
+
 /// The same refusal whatever the engine's allocation: the pool would refuse with
 /// words of its own.
 fn check_memory(engine: &Engine, component: &Component) -> Result<(), ModuleError> {
@@ -387,7 +390,8 @@ fn check_memory(engine: &Engine, component: &Component) -> Result<(), ModuleErro
         )));
     }
     let limit = engine.limits().memory_bytes;
-    match needs.max_initial_memory_size {
+    let pages = needs.max_initial_memory_size;
+    match pages.map(|pages| pages.saturating_mul(WASM_PAGE_BYTES)) {
         Some(bytes) if bytes > limit => Err(ModuleError::TooMuchMemory(format!(
             "{bytes} bytes of memory; an instance may have {limit}"
         ))),

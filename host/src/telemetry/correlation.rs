@@ -130,8 +130,9 @@ mod tests {
         let too_long = "x".repeat(129);
         let token = ["ghp_", &"a1B2".repeat(9)].concat();
         let prefixed = [PREFIX, &token].concat();
+        let own = ["cavra_ci-runner_", &"0a".repeat(32)].concat();
         for refused in [
-            "", "a b", "a\"b", "a\nb", "é", "a/b", &too_long, &token, &prefixed,
+            "", "a b", "a\"b", "a\nb", "é", "a/b", &too_long, &token, &prefixed, &own,
         ] {
             assert_eq!(of(Some(refused), None), pair(&fresh, &fresh), "{refused:?}");
         }

@@ -22,10 +22,10 @@ const LAST: Duration = Duration::from_secs(3);
 pub enum TraceError {
     /// The endpoint is none that can be used.
     #[error(
-        "--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT) must begin with http://; \
+        "--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT) is `{0}` and must begin with http://; \
          name a collector beside the service, which may speak TLS onwards"
     )]
-    Endpoint,
+    Endpoint(String),
     /// The exporter cannot be made.
     #[error("--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT) cannot be used: {0}")]
     Exporter(String),
@@ -48,7 +48,13 @@ impl Traces {
     pub fn open(endpoint: &str) -> Result<Self, TraceError> {
         let endpoint = endpoint.trim();
         if endpoint.strip_prefix("http://").is_none_or(str::is_empty) {
-            return Err(TraceError::Endpoint);
+            // It may name a user and a password.
+            let shown = if endpoint.contains('@') {
+                "[hidden]"
+            } else {
+                endpoint
+            };
+            return Err(TraceError::Endpoint(shown.to_owned()));
         }
         // The client asks for one even where it speaks no TLS; one that is there already stays.
         let _ = rustls::crypto::ring::default_provider().install_default();

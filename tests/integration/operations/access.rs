@@ -320,6 +320,6 @@ fn without_tokens_a_page_gets_nothing() {
             "{method} {path}"
         );
     }
-    assert!(metric(&service, "cavra_access_refused_total{reason=\"origin\"}") >= 4.0);
+    assert!(metric(&service, "cavra_access_refused_total{reason=\"origin\"}") >= 7.0);
     assert_eq!(metric(&service, "cavra_rolled_back"), 0.0);
 }

@@ -48,6 +48,9 @@ fn it_is_in_effect_when_it_is_answered_and_over_restarts() {
         assert_eq!(report["rollback"]["reason"], "too many mismatches", "{path}");
         assert_eq!(report["mode"], "disabled", "{path}");
     }
+    let report = service.get("/runtime/go-pilot/rollback-readiness").json();
+    assert_eq!(report["rollback_state"]["reason"], "too many mismatches");
+    assert_eq!(report["rollback"]["valid"], false, "this is the plan: {report}");
     assert_eq!(service.get(READINESS).json()["status"], "disabled");
     assert_eq!(metric(&service, "cavra_rolled_back"), 1.0);
     assert_eq!(metric(&service, "cavra_pilot_mode{mode=\"disabled\"}"), 1.0);

@@ -48,10 +48,7 @@ fn route(kind: ReportKind) -> UtoipaMethodRouter<Arc<App>> {
         let report = app
             .report(move |host| Arc::clone(host.reports().get(kind)))
             .await?;
-        let document = InForce {
-            document: &*report,
-            rollback: app.host.rollback().get(),
-        };
+        let document = InForce::report(kind, &*report, app.host.rollback().get());
         Ok::<_, Problem>(answer::json(StatusCode::OK, &document))
     });
     with_problems((schemas, paths, methods), &PROBLEMS)
@@ -80,10 +77,7 @@ fn schemas(kind: ReportKind) -> (String, Vec<(String, RefOr<Schema>)>) {
 async fn production(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let access = app.access.kind();
     let report = app.report(move |host| host.production_readiness(access)).await?;
-    let document = InForce {
-        document: &report,
-        rollback: app.host.rollback().get(),
-    };
+    let document = InForce::new(&report, app.host.rollback().get());
     Ok(answer::json(StatusCode::OK, &document))
 }
 

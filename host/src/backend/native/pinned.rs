@@ -34,8 +34,11 @@ impl PinnedFile {
         if !pinned.identity.is_file {
             return Err(missing(&"is not a regular file; name the runtime's executable"));
         }
-        rustix::fs::accessat(CWD, &pinned.path, Access::EXEC_OK, AtFlags::EACCESS)
-            .map_err(|e| missing(&format_args!("may not be executed: {e}")))?;
+        rustix::fs::accessat(CWD, &pinned.path, Access::EXEC_OK, AtFlags::EACCESS).map_err(|e| {
+            missing(&format_args!(
+                "is no WebAssembly component, and may not be executed: {e}"
+            ))
+        })?;
         let sha256 = sha256_hex(&pinned._file).map_err(|e| missing(&format_args!("cannot be read: {e}")))?;
         if !pinned.is_unchanged() {
             return Err(missing(&"changed while it was read; try again"));

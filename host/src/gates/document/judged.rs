@@ -104,6 +104,19 @@ impl<T: Model> Document<T> {
     }
 }
 
+impl<T> Document<T> {
+    /// Why nothing of it can be used, where it is configured: whatever would have been
+    /// compared with it cannot be.
+    pub(crate) fn broken(&self) -> Option<String> {
+        match &self.content {
+            Content::Unusable { fault, .. } => {
+                Some(format!("{} cannot be used: {fault}", self.kind.meaning()))
+            }
+            Content::Unset | Content::Read(_) => None,
+        }
+    }
+}
+
 impl<'a, T: Model> Judged<'a, T> {
     /// Finds out who vouches for the document, and holds it to what the trust policy asks.
     fn vouch(&mut self, loaded: &Loaded<'_>) {
@@ -277,14 +290,13 @@ impl<'a, T: Model> Judged<'a, T> {
 
     /// Why nothing of it can be used.
     pub(crate) fn unusable(&self) -> Option<String> {
-        let what = self.document.kind.meaning();
         match &self.document.content {
             Content::Unset => Some(format!(
-                "{what} is not configured; set {}",
+                "{} is not configured; set {}",
+                self.document.kind.meaning(),
                 self.document.kind.setting()
             )),
-            Content::Unusable { fault, .. } => Some(format!("{what} cannot be used: {fault}")),
-            Content::Read(_) => None,
+            Content::Unusable { .. } | Content::Read(_) => self.document.broken(),
         }
     }
 

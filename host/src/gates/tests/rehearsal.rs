@@ -101,3 +101,26 @@ fn one_limit_of_recovery_must_be_there() {
         ]
     );
 }
+
+#[test]
+fn a_plan_that_cannot_be_used_is_not_taken_for_none() {
+    let mut set_up = SetUp::new();
+    let plan = set_up.path(DocumentKind::RollbackPlan);
+    for broken in ["{", "[]", r#"{"schema_version":"another"}"#] {
+        fs::write(&plan, broken).unwrap();
+        assert_eq!(
+            warnings(&set_up.reports(), ReportKind::Rehearsal),
+            [
+                "go_rollback_rehearsal_evidence",
+                "go_rollback_rehearsal_recovery_sla"
+            ],
+            "{broken}"
+        );
+    }
+    set_up.flags.remove(&Setting::RollbackPlan);
+    assert_eq!(
+        status(&set_up.reports(), ReportKind::Rehearsal),
+        ReportStatus::Ready,
+        "where there is none, the rehearsal stands for itself"
+    );
+}

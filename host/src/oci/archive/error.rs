@@ -11,7 +11,7 @@ use crate::store::Digest;
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The file system says no, or it is no archive.
-    #[error("it cannot be read: {}", shown(.0.to_string().as_bytes()))]
+    #[error("it cannot be read as a tar archive of modules: {}", shown(.0.to_string().as_bytes()))]
     Io(#[from] io::Error),
     /// It has more parts than are looked at.
     #[error("it has more than {MAX_ENTRIES} parts")]

@@ -1,8 +1,10 @@
 //! What the binary is held to, from its first instruction on.
 
+use std::ffi::{CString, OsStr};
 use std::fs;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -16,7 +18,8 @@ use super::super::protocol::Confinement;
 
 /// Makes `command` start its program in a process group of its own, under
 /// resource limits, without this process's descriptors, unable to signal a
-/// process outside its run, and to be killed if this process dies.
+/// process outside its run, and to be killed if this process dies. It gets no
+/// environment.
 ///
 /// # Errors
 /// The limits cannot be worked out.
@@ -26,6 +29,7 @@ pub(super) fn confine(command: &mut Command, confinement: &Confinement) -> io::R
         supervisor: getpid(),
         limits: resource_limits(confinement)?,
         domain: Some(own_signal_domain()?),
+        program: Program::of(command)?,
     };
     before_exec(command, inherited_descriptors()?, preparation);
     Ok(())
@@ -93,6 +97,39 @@ struct Preparation {
     supervisor: Pid,
     limits: Vec<(Resource, Rlimit)>,
     domain: Option<RulesetCreated>,
+    program: Program,
+}
+
+/// A program with its arguments, as the kernel takes them.
+struct Program {
+    path: CString,
+    arguments: Vec<CString>,
+}
+
+impl Program {
+    fn of(command: &Command) -> io::Result<Self> {
+        let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::other);
+        let all = std::iter::once(command.get_program()).chain(command.get_args());
+        Ok(Self {
+            path: text(command.get_program())?,
+            arguments: all.map(text).collect::<io::Result<_>>()?,
+        })
+    }
+
+    /// Becomes the program; returns why it cannot.
+    ///
+    /// What the standard library would call gives a file that the kernel takes for no
+    /// program to the shell, which would run whatever a damaged binary happens to hold.
+    #[expect(unsafe_code, reason = "no safe interface does without the shell")]
+    fn exec(&self) -> io::Error {
+        let end = std::iter::once(std::ptr::null());
+        let arguments: Vec<_> = self.arguments.iter().map(|it| it.as_ptr()).chain(end).collect();
+        let environment = [std::ptr::null()];
+        // SAFETY: the path and every argument end with a NUL, both lists with a null
+        // pointer, and all of them live until the call returns, if it does.
+        unsafe { libc::execve(self.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+        io::Error::last_os_error()
+    }
 }
 
 impl Preparation {
@@ -106,7 +143,8 @@ impl Preparation {
             setrlimit(resource, limit)?;
         }
         let restricted = self.domain.take().map(RulesetCreated::restrict_self).transpose();
-        restricted.map(|_| ()).map_err(|_| Errno::PERM.into())
+        restricted.map_err(|_| io::Error::from(Errno::PERM))?;
+        Err(self.program.exec())
     }
 }
 
@@ -127,6 +165,6 @@ fn before_exec(command: &mut Command, inherited: Vec<RawFd>, mut preparation: Pr
     };
     // SAFETY: after the fork of a process with several threads only async-signal-safe
     // functions may be called. The supervisor has one thread, so no lock can be held by
-    // another one; and all that is called are system calls, and the allocator to free.
+    // another one; and all that is called are system calls, and the allocator.
     unsafe { command.pre_exec(prepare) };
 }
