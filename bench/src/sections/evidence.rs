@@ -13,8 +13,10 @@ const TITLE: &str = "The evidence log, requests a second of the service; ratio t
 const LATENCY: &str =
     "The evidence log, the service at half of its requests a second without one; ratio to no log";
 
-/// Connections that ask at once.
+/// Connections that ask at once, as fast as they are answered.
 const CONNECTIONS: usize = 32;
+/// Connections over which requests are sent when they are due, a thread each.
+const PACED: usize = 8;
 
 /// No log, then each durability.
 const WAYS: [Option<&str>; 4] = [None, Some("async"), Some("flush"), Some("fsync")];
@@ -31,7 +33,7 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
         .collect::<Result<_>>()?;
     let rates = turns.rates(&servers, CONNECTIONS)?;
     let without = rates.first().copied().unwrap_or(f64::NAN);
-    let samples = turns.latencies(&servers, CONNECTIONS, 0.5 * without)?;
+    let samples = turns.latencies(&servers, PACED, 0.5 * without)?;
     let rows = WAYS.iter().zip(&rates).map(|(way, rate)| {
         let ratio = way.map(|_| rate / without);
         Row::value(name(*way), ratio, format!("{} k/s", three_figures(rate / 1e3)))
