@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::gates::ReportKind;
 use crate::pilot::Mode;
 
-/// How long a reason may be, in bytes.
-pub const MAX_REASON_BYTES: usize = 500;
+/// How long a reason may be, in characters.
+pub const MAX_REASON_CHARACTERS: usize = 500;
 
 /// That the pilot is rolled back: why, by whom and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -127,19 +127,19 @@ impl<T> InForce<T> {
 
 /// A reason that is too long or holds control characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a reason is one line of at most {MAX_REASON_BYTES} bytes")]
+#[error("a reason is one line of at most {MAX_REASON_CHARACTERS} characters")]
 pub struct BadReason;
 
 impl Rollback {
     /// A rollback by `by`, now.
     ///
     /// # Errors
-    /// When the reason is no line of at most [`MAX_REASON_BYTES`].
+    /// When the reason is no line of at most [`MAX_REASON_CHARACTERS`].
     pub fn new(reason: &str, by: String, at: Timestamp) -> Result<Self, BadReason> {
-        let reason = reason.trim();
-        if reason.len() > MAX_REASON_BYTES || reason.chars().any(char::is_control) {
+        if reason.chars().count() > MAX_REASON_CHARACTERS || reason.chars().any(char::is_control) {
             return Err(BadReason);
         }
+        let reason = reason.trim();
         let reason = if reason.is_empty() {
             "no reason was given"
         } else {

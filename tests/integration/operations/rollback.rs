@@ -2,7 +2,7 @@
 
 use integration_tests::service::Service;
 use integration_tests::{cavra, fast_path};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{EVALUATE, READINESS, ROLLBACK, harmless, metric, serve, soon};
 
@@ -148,6 +148,7 @@ fn what_is_no_reason_rolls_nothing_back() {
     let long = |bytes| format!(r#"{{"reason":"{}"}}"#, "x".repeat(bytes));
     for (body, kind) in [
         (&*long(501), "invalid-request"),
+        (r#"{"reason":"\u0097"}"#, "invalid-request"),
         (&*long(5_000), "invalid-request"),
         ("{", "invalid-json"),
         ("[]", "invalid-request"),
@@ -163,6 +164,12 @@ fn what_is_no_reason_rolls_nothing_back() {
     }
     assert_eq!(mode(&service), "enforce");
     assert_eq!(service.post(ROLLBACK, "").status, 200, "a reason may be left out");
+    let most = json!({"reason": "ü".repeat(500)}).to_string();
+    assert_eq!(
+        service.post(ROLLBACK, &most).status,
+        200,
+        "characters are counted, not bytes"
+    );
     assert_eq!(
         service.post(EVALUATE, &harmless().to_string()).json()["backend_mode"],
         "disabled"

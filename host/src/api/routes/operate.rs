@@ -17,7 +17,7 @@ use crate::api::described::with_problems;
 use crate::api::{App, Caller, Problem, ProblemKind, answer, body};
 use crate::model::MAX_REQUEST_BYTES;
 use crate::pilot::Mode;
-use crate::rollback::{MAX_REASON_BYTES, Rollback, RollbackError, RollbackReport};
+use crate::rollback::{MAX_REASON_CHARACTERS, Rollback, RollbackError, RollbackReport};
 
 pub(in crate::api) fn routes() -> OpenApiRouter<Arc<App>> {
     let kept = [ProblemKind::RollbackNotKept, ProblemKind::Internal];
@@ -44,8 +44,8 @@ struct ReloadDone {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Why {
-    /// For people; one line.
-    #[schema(max_length = 500)]
+    /// For people; one line, without control characters.
+    #[schema(max_length = 500, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     reason: Option<String>,
 }
 
@@ -164,7 +164,8 @@ fn reason(body: &[u8]) -> Result<String, Problem> {
         return Ok(String::new());
     }
     let no_reason = || {
-        let problem = format!("the body may hold `reason`, a line of at most {MAX_REASON_BYTES} bytes");
+        let problem =
+            format!("the body may hold `reason`, a line of at most {MAX_REASON_CHARACTERS} characters");
         Problem::new(ProblemKind::InvalidRequest, problem)
     };
     let why: Option<Why> = serde_json::from_slice(body).map_err(|error| {
