@@ -166,6 +166,12 @@ fn what_is_missing_is_told_by_its_own_code() {
         assert_eq!(answer["readiness"]["status"], "needs_attention");
         assert_eq!(answer["effective_decision"]["decision"], "allow");
         assert_eq!(answer["selected_backend"], "python");
+        let checks = answer["readiness"]["checks"].as_array().unwrap();
+        let failing = checks.iter().find(|check| check["status"] == "warn").unwrap();
+        let words = cavra(PLAN).args(&settings).run().stdout;
+        let why = words.lines().find(|line| line.trim_start().starts_with("why "));
+        let message: String = failing["message"].as_str().unwrap().chars().take(20).collect();
+        assert!(why.is_some_and(|why| why.contains(&message)), "{words}");
     }
 }
 

@@ -42,6 +42,43 @@ fn every_pack_is_listed_valid_and_compiles_the_same_each_time() {
 }
 
 #[test]
+fn a_folder_that_replaces_a_built_in_pack_without_one_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let pack = |id: &str| dir.path().join(id);
+    std::fs::create_dir(pack("harbor")).unwrap();
+    let text = "metadata:\n  id: harbor\n  title: Harbor\n  version: \"1.0\"\n";
+    std::fs::write(pack("harbor").join("policy.yaml"), text).unwrap();
+    let folder = dir.path().to_str().unwrap();
+    let validate = || cavra(["policy", "validate", folder]).run();
+    assert_eq!(validate().code, Some(0), "{}", validate().stdout);
+    // Another folder is nobody's pack.
+    std::fs::create_dir(pack("notes")).unwrap();
+    assert_eq!(validate().code, Some(0), "{}", validate().stdout);
+    std::fs::create_dir(pack("cavra-pci-dss")).unwrap();
+    let told = validate();
+    assert_eq!(told.code, Some(3));
+    assert!(
+        told.stdout.contains("cavra-pci-dss/policy.yaml: not valid"),
+        "{}",
+        told.stdout
+    );
+    assert!(
+        told.stdout.contains("replaces the built-in pack"),
+        "{}",
+        told.stdout
+    );
+    let judged = cavra(["evaluate", "read_file", "a", "--policy-pack", "cavra-pci-dss"])
+        .args(["--policy-dir", folder])
+        .run();
+    assert_eq!(judged.code, Some(3));
+    assert!(
+        judged.stderr.contains("replaces the built-in pack"),
+        "{}",
+        judged.stderr
+    );
+}
+
+#[test]
 fn a_pack_whose_test_fails_says_which_and_why() {
     let dir = tempfile::tempdir().unwrap();
     let pack = dir.path().join("team-pack");

@@ -305,12 +305,13 @@ pub(super) struct GcArgs {
     settings: SettingsArgs,
 }
 
-/// A duration as people write it. A day has 24 hours.
+/// A size as people write it.
 fn size(text: &str) -> Result<ByteSize, String> {
     let size = text.parse();
     size.map_err(|_| "it must be a number of bytes, or a number and a unit such as 500MiB".to_owned())
 }
 
+/// A duration as people write it. A day has 24 hours.
 fn duration(text: &str) -> Result<SignedDuration, String> {
     let span: Result<Span, jiff::Error> = text.parse();
     let span = span.map_err(|_| "it must be a number and a unit, such as 30d or 12h".to_owned())?;

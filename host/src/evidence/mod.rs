@@ -159,6 +159,19 @@ impl EvidenceError {
         }
     }
 
+    /// What the log in `dir` cannot be read for: where there is nothing of that name, that.
+    fn reading(dir: &Path) -> impl Fn(std::io::Error) -> Self + use<> {
+        let told = Self::io(dir);
+        let dir = dir.to_owned();
+        move |error| match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Self::NoLog {
+                dir: dir.clone(),
+                error,
+            },
+            _ => told(error),
+        }
+    }
+
     pub(crate) fn key(error: crate::cache::CacheError) -> Self {
         use crate::cache::CacheError;
         Self::Key(match error {

@@ -45,16 +45,24 @@ pub fn segments(dir: &Path) -> Result<Vec<Segment>, EvidenceError> {
     numbered(dir, "segment-", ".jsonl")
 }
 
+/// The segments of a log in a directory; or a file, which is read as a segment is.
+///
+/// # Errors
+/// [`EvidenceError::NoLog`] when there is neither; when the directory cannot be read.
+pub fn files(path: &Path) -> Result<Vec<Segment>, EvidenceError> {
+    let found = std::fs::metadata(path).map_err(EvidenceError::reading(path))?;
+    if found.is_dir() {
+        return segments(path);
+    }
+    Ok(vec![Segment {
+        first: 0,
+        path: path.to_owned(),
+    }])
+}
+
 pub(super) fn numbered(dir: &Path, before: &str, after: &str) -> Result<Vec<Segment>, EvidenceError> {
     let mut found = Vec::new();
-    let entries = std::fs::read_dir(dir).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => EvidenceError::NoLog {
-            dir: dir.to_owned(),
-            error,
-        },
-        _ => EvidenceError::io(dir)(error),
-    })?;
-    for entry in entries {
+    for entry in std::fs::read_dir(dir).map_err(EvidenceError::reading(dir))? {
         let path = entry.map_err(EvidenceError::io(dir))?.path();
         let number = path
             .file_name()
@@ -166,15 +174,8 @@ impl Iterator for Lines {
 pub fn entries(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<Entry, EvidenceError>> + use<>, EvidenceError> {
-    let segments = if path.is_dir() {
-        segments(path)?
-    } else {
-        vec![Segment {
-            first: 0,
-            path: path.to_owned(),
-        }]
-    };
-    let files = segments.iter().map(lines_of).collect::<Result<Vec<_>, _>>()?;
+    let files = files(path)?;
+    let files = files.iter().map(lines_of).collect::<Result<Vec<_>, _>>()?;
     Ok(files.into_iter().flatten().map(|line| {
         let line = line?;
         line.entry().map_err(|source| EvidenceError::NoEntry {

@@ -104,6 +104,8 @@ pub fn verify(
     given: Option<&PublicKey>,
     old: Option<&Checkpoint>,
 ) -> Result<Verification, EvidenceError> {
+    // What is no log is told before a file in it is missed.
+    segments(dir)?;
     let beside = PublicKey::beside(dir);
     let mut verifier = Verifier::new(Walk::new(dir), beside, given, checkpoints::all(dir)?, old);
     let kept = segments(dir)?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::evidence::reader::{self, Line, MAX_LINE_BYTES, Segment};
+use crate::evidence::reader::{self, Line, MAX_LINE_BYTES};
 use crate::evidence::{Entry, EvaluationRecord, Event, EvidenceError};
 
 /// What stands in one line.
@@ -25,21 +25,12 @@ pub enum Item {
 pub fn lines(
     path: &Path,
 ) -> Result<Box<dyn Iterator<Item = Result<Line, EvidenceError>> + Send>, EvidenceError> {
-    let segments = if path.is_dir() {
-        reader::segments(path)?
-    } else {
-        fs::metadata(path).map_err(|error| EvidenceError::Io {
-            path: path.to_owned(),
-            error,
-        })?;
-        if let Some(line) = whole(path) {
-            return Ok(Box::new(std::iter::once(Ok(line))));
-        }
-        vec![Segment {
-            first: 0,
-            path: path.to_owned(),
-        }]
-    };
+    let segments = reader::files(path)?;
+    if !path.is_dir()
+        && let Some(line) = whole(path)
+    {
+        return Ok(Box::new(std::iter::once(Ok(line))));
+    }
     // Opened one after another: there can be more than a process may have open.
     let lines = segments.into_iter().flat_map(|segment| {
         let (lines, error) = match reader::lines_of(&segment) {

@@ -115,6 +115,26 @@ fn request(i: usize, secret: &str) -> Value {
 }
 
 #[test]
+fn a_token_of_the_service_is_a_secret_too() {
+    let place = Place::new();
+    let tokens = place.path("tokens.toml");
+    let made = cavra(["token", "create", "--role", "read", "--id", "harbor-ci"])
+        .args(["--tokens".as_ref(), tokens.as_os_str()])
+        .run();
+    let token = made.stdout.trim();
+    let (_, secret) = token.rsplit_once('_').unwrap();
+    let request = json!({
+        "action_type": "execute_command", "target": format!("echo {token}"), "session_id": token,
+    });
+    place.judge(&fast_path("enforce", "builtin:fastpath"), &[request]);
+    for file in fs::read_dir(place.dir()).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(!text.contains(secret), "{text}");
+    }
+    assert!(!place.records()[0].masking.masked.is_empty());
+}
+
+#[test]
 fn no_planted_secret_reaches_the_log() {
     let place = Place::new();
     let secrets: Vec<String> = (0..SECRETS).map(secret).collect();

@@ -202,6 +202,21 @@ fn records_are_found_shown_and_exported() {
 }
 
 #[test]
+fn what_is_no_log_is_told_as_such() {
+    let place = Place::new();
+    fs::write(place.path("file"), "").unwrap();
+    // A file is read as records are, one a line; verified is a log.
+    for (name, command) in [("nowhere", "tail"), ("nowhere", "verify"), ("file", "verify")] {
+        let refused = cavra(["evidence", command])
+            .env("CAVRA_EVIDENCE_DIR", place.path(name))
+            .run();
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        let told = format!("there is no evidence log in `{}`", place.path(name).display());
+        assert!(refused.stderr.contains(&told), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_proof_needs_no_log() {
     let place = Place::new();
     place.judge(&[], &requests(7));

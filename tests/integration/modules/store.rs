@@ -359,16 +359,15 @@ fn what_was_not_used_for_the_longest_time_is_collected_and_what_is_pinned_is_not
     assert_selected(&room.evaluate(&digests[0]));
     let none = room.done(&["module", "gc", "--json"]).json();
     assert_eq!(kept(&none), Vec::<String>::new());
-    for bad in [
-        ["--older-than", "soon"],
-        ["--older-than", "-1d"],
-        ["--keep-bytes", "many"],
+    for (bad, told) in [
+        ("--older-than=soon", "such as 30d"),
+        ("--older-than=30", "such as 30d"),
+        ("--older-than=-1d", "must not be negative"),
+        ("--keep-bytes=many", "such as 500MiB"),
     ] {
-        assert_eq!(
-            room.cavra(&[&["module", "gc"][..], &bad].concat()).code,
-            Some(3),
-            "{bad:?}"
-        );
+        let refused = room.cavra(&["module", "gc", bad]);
+        assert_eq!(refused.code, Some(3), "{bad:?}");
+        assert!(refused.stderr.contains(told), "{refused:?}");
     }
 }
 

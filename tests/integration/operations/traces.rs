@@ -167,6 +167,19 @@ fn an_endpoint_that_cannot_be_used_is_told_by_the_service_alone() {
         .run();
     assert_eq!(refused.code, Some(3));
     assert!(refused.stderr.contains("--otlp-endpoint") && !refused.stderr.contains("hunter2"));
+    let refused = serve(dir.path())
+        .args([
+            "--addr",
+            "127.0.0.1:0",
+            "--otlp-endpoint",
+            "ftp://collector.example",
+        ])
+        .run();
+    assert!(
+        refused.stderr.contains("`ftp://collector.example`"),
+        "{}",
+        refused.stderr
+    );
     let other = integration_tests::cavra(["evaluate", "read_file", "a"])
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example")
         .run();
