@@ -2,7 +2,8 @@
 #
 #   make run    build, then watch an agent's day being judged
 #   make test   build, then run every test
-#   make bench  build, then measure, into docs/performance.md
+#   make dist   build what is shipped: optimised as a whole
+#   make bench  build that, then measure, into docs/performance.md
 #   make serve  build, then serve on 127.0.0.1:8000
 
 MODULES := target/modules/misbehaving
@@ -12,7 +13,7 @@ CARGO_DENY_VERSION := 0.20.2
 # the benchmark, with all that it compares with, only for its own target.
 NATIVE := --workspace --exclude test-guests --exclude bench
 
-.PHONY: setup modules build run serve test test-long fuzz-api bench lint fmt clean
+.PHONY: setup modules build dist run serve test test-dist test-long fuzz-api bench lint fmt clean
 
 # What builds the guests, installed where it is missing.
 setup:
@@ -25,7 +26,13 @@ modules:
 # dist/: the binary, both modules, the packs. The binary alone is enough.
 build: modules
 	cargo build --locked --release $(NATIVE)
-	@scripts/dist.sh
+	@scripts/dist.sh release
+
+# The same with the binary as it is shipped. It takes ten minutes longer to build, so
+# everything else does without.
+dist: modules
+	cargo build --locked --profile dist -p cavra
+	@scripts/dist.sh dist
 
 run: build
 	@$(CAVRA) tour --misbehaving $(MODULES)
@@ -35,13 +42,18 @@ serve: build
 	@$(CAVRA) serve --addr $(or $(ADDR),127.0.0.1:8000) \
 		--mode enforce --runtime-path builtin:fastpath --policy-path auto
 
+# What the tests ask for beside the toolchain, installed where it is missing.
+TOOLS := valgrind postgres registry signing-tools python-module
+
 test: build
-	@scripts/valgrind.sh
-	@scripts/postgres.sh
-	@scripts/registry.sh
-	@scripts/signing-tools.sh
-	@scripts/python-module.sh
+	@for tool in $(TOOLS); do scripts/$$tool.sh || exit 1; done
 	cargo test --locked --release $(NATIVE)
+
+# The integration tests with the binary that is shipped; instructions are counted of the
+# other one.
+test-dist: dist
+	@for tool in $(TOOLS); do scripts/$$tool.sh || exit 1; done
+	cargo test --locked --release $(NATIVE) --test integration -- --skip instructions::
 
 # The property tests at length: millions of generated cases (CASES=…); and a service that
 # is killed, whose disk is filled, and whose database is stopped, again and again while it
@@ -57,9 +69,9 @@ fuzz-api: build
 	@scripts/schemathesis.sh $(or $(REQUESTS),5000)
 
 # What decisions cost beside what they are compared with, in one run.
-bench: build
-	cargo build --locked --release -p bench
-	cargo run --locked --release -p bench -- --out docs/performance.md
+bench: dist
+	cargo build --locked --profile dist -p bench
+	cargo run --locked --profile dist -p bench -- --out docs/performance.md
 
 lint: modules
 	cargo fmt --all --check
