@@ -101,10 +101,7 @@ fn main() -> Result<()> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let cavra = root.join("dist/bin/cavra");
-    ensure!(
-        cavra.exists(),
-        "dist/bin/cavra is missing; run `make build` first"
-    );
+    ensure!(cavra.exists(), "dist/bin/cavra is missing; run `make dist` first");
     let scratch = tempfile::tempdir()?;
     let policies = scratch.path().join("policies");
     packs::write(&policies, workload::PACK, workload::POLICY_YAML)?;

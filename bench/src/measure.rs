@@ -57,31 +57,82 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// The sorted times of one contender.
+/// The times of one contender, in nanoseconds of single operations (or of the mean of
+/// those timed together).
 #[derive(Clone, Debug)]
 pub(crate) struct Times {
     /// The contender's name.
     pub(crate) name: String,
-    /// Nanoseconds of single operations (or of the mean of those timed together).
-    pub(crate) sorted: Vec<f64>,
+    /// All, sorted.
+    sorted: Vec<f64>,
+    /// The same by rounds, each sorted; empty where it had no turn.
+    rounds: Vec<Vec<f64>>,
 }
 
 impl Times {
-    /// Sorts what was measured.
-    pub(crate) fn new(name: impl Into<String>, mut samples: Vec<f64>) -> Self {
-        samples.sort_by(f64::total_cmp);
+    /// What was measured, round after round.
+    pub(crate) fn new(name: impl Into<String>, mut rounds: Vec<Vec<f64>>) -> Self {
+        for round in &mut rounds {
+            round.sort_by(f64::total_cmp);
+        }
+        let mut sorted = rounds.concat();
+        sorted.sort_by(f64::total_cmp);
         Self {
             name: name.into(),
-            sorted: samples,
+            sorted,
+            rounds,
         }
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.sorted.len()
     }
 
     /// The time that `percent` of the operations do not exceed.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
-        let last = self.sorted.len().saturating_sub(1);
-        let rank = last.saturating_mul(percent).div_ceil(100);
-        self.sorted.get(rank).copied().unwrap_or(f64::NAN)
+        percentile(&self.sorted, percent)
     }
+
+    /// The time that `percent` of the operations of a usual round do not exceed.
+    pub(crate) fn percentile_of_a_round(&self, percent: usize) -> f64 {
+        let rounds = self.rounds.iter().filter(|it| !it.is_empty());
+        median(rounds.map(|it| percentile(it, percent)).collect())
+    }
+
+    /// How many times as long as `other` it takes in a usual round: the machine is as
+    /// fast for one as for the other there, and may be twice as fast in the next.
+    pub(crate) fn ratio_to(&self, other: &Self) -> f64 {
+        let rounds = self.rounds.iter().zip(&other.rounds);
+        let both = rounds.filter(|(one, other)| !one.is_empty() && !other.is_empty());
+        median(
+            both.map(|(one, other)| percentile(one, 50) / percentile(other, 50))
+                .collect(),
+        )
+    }
+}
+
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    let rank = last.saturating_mul(percent).div_ceil(100);
+    sorted.get(rank).copied().unwrap_or(f64::NAN)
+}
+
+/// The middle one.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    percentile(&values, 50)
+}
+
+/// The median of what each round's value is to the other's of the same round.
+pub(crate) fn ratio(rounds: &[f64], others: &[f64]) -> f64 {
+    median(
+        rounds
+            .iter()
+            .zip(others)
+            .map(|(one, other)| one / other)
+            .collect(),
+    )
 }
 
 /// How long a group is measured.
@@ -148,7 +199,7 @@ pub(crate) fn interleave(contenders: &mut [Contender<'_>], effort: Effort) -> Re
         let samples = (turn / (took * f64::from(contender.together))).clamp(1.0, 2000.0) as u32;
         let every = (took * f64::from(contender.together) / (4.0 * turn))
             .clamp(1.0, f64::from(effort.rounds / effort.least).max(1.0));
-        turns.push((samples, every as u32, 0_usize, Vec::new()));
+        turns.push((samples, every as u32, 0_usize, Vec::<Vec<f64>>::new()));
     }
     let count = contenders.len().max(1);
     for round in 0..effort.rounds {
@@ -161,16 +212,17 @@ pub(crate) fn interleave(contenders: &mut [Contender<'_>], effort: Effort) -> Re
             else {
                 continue;
             };
-            if round.checked_rem(*every) != Some(0) {
-                continue;
+            let mut this = Vec::new();
+            if round.checked_rem(*every) == Some(0) {
+                if *samples > 1 {
+                    // What the one before has pushed out of the caches comes back first.
+                    sample(contender, next)?;
+                }
+                for _ in 0..*samples {
+                    this.push(sample(contender, next)?);
+                }
             }
-            if *samples > 1 {
-                // What the one before has pushed out of the caches comes back first.
-                sample(contender, next)?;
-            }
-            for _ in 0..*samples {
-                taken.push(sample(contender, next)?);
-            }
+            taken.push(this);
         }
     }
     Ok(contenders

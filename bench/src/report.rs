@@ -38,34 +38,51 @@ pub(crate) struct Section {
 }
 
 impl Section {
-    /// A section of times, each compared with the first one's p50.
+    /// A section of times, each compared with the first.
     pub(crate) fn of_times(title: impl Into<String>, times: &[Times]) -> Self {
-        let floor = times.first().map(|it| it.percentile(50));
+        Self::of(title, times, Row::of_times)
+    }
+
+    /// The same where a round has so many operations that it has percentiles of its own.
+    pub(crate) fn of_rounds(title: impl Into<String>, times: &[Times]) -> Self {
+        Self::of(title, times, Row::of_rounds)
+    }
+
+    fn of(title: impl Into<String>, times: &[Times], row: fn(&Times, Option<f64>) -> Row) -> Self {
+        let ratio = |it: &Times| times.first().map(|first| it.ratio_to(first));
         Self {
             title: title.into(),
             rows: times
                 .iter()
                 .enumerate()
-                .map(|(place, it)| Row::of_times(it, floor.filter(|_| place > 0)))
+                .map(|(place, it)| row(it, ratio(it).filter(|_| place > 0)))
                 .collect(),
         }
     }
 }
 
 impl Row {
-    /// The row of one contender, compared with `floor` nanoseconds.
-    pub(crate) fn of_times(times: &Times, floor: Option<f64>) -> Self {
-        let p50 = times.percentile(50);
+    /// The row of one contender: the percentiles of all operations.
+    pub(crate) fn of_times(times: &Times, ratio: Option<f64>) -> Self {
         Self {
             name: times.name.clone(),
-            ratio: floor.map(|floor| p50 / floor),
-            p50: duration(p50),
-            p99: if times.sorted.len() < ENOUGH_FOR_P99 {
+            ratio,
+            p50: duration(times.percentile(50)),
+            p99: if times.len() < ENOUGH_FOR_P99 {
                 String::new()
             } else {
                 duration(times.percentile(99))
             },
-            samples: times.sorted.len(),
+            samples: times.len(),
+        }
+    }
+
+    /// The row of one contender: the percentiles of a usual round.
+    fn of_rounds(times: &Times, ratio: Option<f64>) -> Self {
+        Self {
+            p50: duration(times.percentile_of_a_round(50)),
+            p99: duration(times.percentile_of_a_round(99)),
+            ..Self::of_times(times, ratio)
         }
     }
 

@@ -7,7 +7,6 @@ use anyhow::Result;
 use super::client;
 use super::server::Server;
 use crate::Context;
-use crate::measure::Times;
 
 /// How servers are compared: so many turns for each, and what it is asked in them.
 pub(crate) struct Turns {
@@ -35,41 +34,45 @@ impl Turns {
         })
     }
 
-    /// Answers a second of each server, as many as it can give over so many connections:
-    /// the median of its turns.
-    pub(crate) fn rates(&self, servers: &[Server], connections: usize) -> Result<Vec<f64>> {
-        let taken = self.each(servers, |server| {
-            let rate = client::throughput(server.addr, connections, self.turn, &self.requests)?;
-            Ok(vec![rate])
-        })?;
-        let medians = taken
-            .into_iter()
-            .map(|rates| Times::new("", rates).percentile(50));
-        Ok(medians.collect())
-    }
-
-    /// How long each server takes for a request that is sent when it is due: nanoseconds
-    /// of every one, `rate` a second over so many connections.
-    pub(crate) fn latencies(
-        &self,
-        servers: &[Server],
-        connections: usize,
-        rate: f64,
-    ) -> Result<Vec<Vec<f64>>> {
-        self.each(servers, |server| {
-            client::latencies(server.addr, connections, self.turn, rate, &self.requests)
-        })
-    }
-
-    fn each(
-        &self,
-        servers: &[Server],
-        measure: impl Fn(&Server) -> Result<Vec<f64>>,
-    ) -> Result<Vec<Vec<f64>>> {
+    /// Answers a second of each server, as many as it can give over so many connections,
+    /// round after round.
+    pub(crate) fn rates(&self, servers: &[Server], connections: usize) -> Result<Vec<Vec<f64>>> {
         let mut all = vec![Vec::new(); servers.len()];
         for _ in 0..self.rounds {
             for (server, taken) in servers.iter().zip(&mut all) {
-                taken.extend(measure(server)?);
+                taken.push(client::throughput(
+                    server.addr,
+                    connections,
+                    self.turn,
+                    &self.requests,
+                )?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// How long each server takes for a request that is sent when it is due: nanoseconds
+    /// of every one, round after round. In each round as many are sent a second as are
+    /// this `part` of what `of` has just reached over so many connections: what the
+    /// machine can do differs from one second to the next.
+    pub(crate) fn latencies(
+        &self,
+        servers: &[Server],
+        paced: usize,
+        (part, of, connections): (f64, &Server, usize),
+    ) -> Result<Vec<Vec<Vec<f64>>>> {
+        let mut all = vec![Vec::new(); servers.len()];
+        for _ in 0..self.rounds {
+            for (server, taken) in servers.iter().zip(&mut all) {
+                let reached = client::throughput(of.addr, connections, self.turn, &self.requests)?;
+                let rate = part * reached;
+                taken.push(client::latencies(
+                    server.addr,
+                    paced,
+                    self.turn,
+                    rate,
+                    &self.requests,
+                )?);
             }
         }
         Ok(all)

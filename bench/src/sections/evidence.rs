@@ -1,12 +1,12 @@
 //! What the evidence log costs: the service without one and with each durability, with
 //! the same clients, by turns.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::Context;
 use crate::loopback::server::Server;
 use crate::loopback::turns::Turns;
-use crate::measure::Times;
+use crate::measure::{Times, median, ratio};
 use crate::report::{Row, Section, three_figures};
 
 const TITLE: &str = "The evidence log, requests a second of the service; ratio to no log";
@@ -32,10 +32,13 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
         .map(|way| service(context, *way))
         .collect::<Result<_>>()?;
     let rates = turns.rates(&servers, CONNECTIONS)?;
-    let without = rates.first().copied().unwrap_or(f64::NAN);
-    let samples = turns.latencies(&servers, PACED, 0.5 * without)?;
-    let rows = WAYS.iter().zip(&rates).map(|(way, rate)| {
-        let ratio = way.map(|_| rate / without);
+    let (Some(without), Some(without_rates)) = (servers.first(), rates.first()) else {
+        bail!("there is a service without a log");
+    };
+    let samples = turns.latencies(&servers, PACED, (0.5, without, CONNECTIONS))?;
+    let rows = WAYS.iter().zip(&rates).map(|(way, rates)| {
+        let ratio = way.map(|_| ratio(rates, without_rates));
+        let rate = median(rates.clone());
         Row::value(name(*way), ratio, format!("{} k/s", three_figures(rate / 1e3)))
     });
     let times: Vec<Times> = WAYS
@@ -48,7 +51,7 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
             title: TITLE.to_owned(),
             rows: rows.collect(),
         },
-        Section::of_times(LATENCY, &times),
+        Section::of_rounds(LATENCY, &times),
     ])
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::Context;
 use crate::child;
-use crate::measure::Times;
+use crate::measure::{Times, median};
 use crate::packs;
 use crate::report::{Row, Section, three_figures};
 
@@ -35,7 +35,7 @@ fn memory(context: &Context) -> Result<Section> {
         let sizes: Result<Vec<f64>> = (0..runs)
             .map(|_| Ok(child::spawn(&policies, count, cache)?.kib as f64))
             .collect();
-        Ok(Times::new("", sizes?).percentile(50))
+        Ok(median(sizes?))
     };
     // Those that a process bakes itself leave the compiler's memory behind.
     let baking = size(MANY, None)?;
@@ -78,9 +78,10 @@ fn start(context: &Context) -> Result<Section> {
         let mut floor = None;
         for count in counts {
             let name = format!("{count} pack{}, {kind}", if *count == 1 { "" } else { "s" });
-            let times = Times::new(name, started(context, *count, cache)?);
-            rows.push(Row::of_times(&times, floor));
-            floor = floor.or(Some(times.percentile(50)));
+            let times = Times::new(name, vec![started(context, *count, cache)?]);
+            let took = times.percentile(50);
+            rows.push(Row::of_times(&times, floor.map(|floor| took / floor)));
+            floor = floor.or(Some(took));
         }
     }
     Ok(Section {

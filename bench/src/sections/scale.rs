@@ -20,21 +20,51 @@ const QUICK: [usize; 2] = [40, 1_000];
 /// Up to this many the others are asked too: they look through all of them.
 const OTHERS: usize = 10_000;
 
-/// One section a size.
+const FAST_PATH: &str = "fast path alone, fresh instance";
+
+/// The sizes beside each other, then one section a size.
 pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
     let sizes: &[usize] = if context.quick { &QUICK } else { &SIZES };
-    let mut sections = Vec::new();
+    let mut sections = by_size(context, sizes)?;
     for size in sizes {
         sections.extend(of_size(context, *size)?);
     }
     Ok(sections)
 }
 
+/// The fast path under policies of all sizes, by turns.
+fn by_size(context: &Context, sizes: &[usize]) -> Result<Vec<Section>> {
+    let title = "The fast path at scale, by patterns in each of six lists; ratio to the fewest";
+    if !context.wants(title, FAST_PATH) {
+        return Ok(Vec::new());
+    }
+    let workloads: Vec<Workload> = sizes
+        .iter()
+        .map(|size| Workload::under(generate::policy(&context.workload, *size)?))
+        .collect::<Result<_>>()?;
+    let contenders: Vec<Contender<'_>> = sizes
+        .iter()
+        .zip(&workloads)
+        .map(|(size, workload)| {
+            let backend = context.sandbox.backend(Evaluator::FastPath, &workload.policy)?;
+            Ok(Contender {
+                name: format!("{FAST_PATH}: {size} patterns"),
+                together: 1,
+                operation: each(workload, move |request| sandbox::attempt(&*backend, request)),
+            })
+        })
+        .collect::<Result<_>>()?;
+    let Some(fewest) = workloads.first() else {
+        return Ok(Vec::new());
+    };
+    compare(context, title, fewest, contenders)
+}
+
 fn of_size(context: &Context, size: usize) -> Result<Vec<Section>> {
     let title = format!("One decision at scale: {size} patterns in each of six lists; ratio to the floor");
     let others = ["Cedar", "Regorus"];
     let evaluators = [
-        ("fast path alone, fresh instance", Evaluator::FastPath),
+        (FAST_PATH, Evaluator::FastPath),
         ("reference alone, fresh instance", Evaluator::Reference),
     ];
     let wanted = |name: &str| context.wants(&title, name);

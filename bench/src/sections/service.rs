@@ -11,7 +11,7 @@ use crate::Context;
 use crate::loopback::client::Connection;
 use crate::loopback::server::Server;
 use crate::loopback::turns::Turns;
-use crate::measure::Times;
+use crate::measure::{Times, median, ratio};
 use crate::report::{Row, Section, three_figures};
 
 const TITLE: &str = "The service over loopback, requests a second; ratio to a bare handler";
@@ -35,10 +35,11 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
         check(context, server, &turns.requests)?;
     }
     let rates = turns.rates(&servers, CONNECTIONS)?;
-    let &[bare_rate, rate] = rates.as_slice() else {
+    let [bare_rates, rates] = rates.as_slice() else {
         bail!("two servers have two rates");
     };
-    let samples = turns.latencies(&servers, PACED, 0.7 * rate)?;
+    let [_, service] = &servers;
+    let samples = turns.latencies(&servers, PACED, (0.7, service, CONNECTIONS))?;
     let names = [
         "bare handler: parses, answers, judges nothing",
         "cavra serve: both, fresh instances",
@@ -48,17 +49,17 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
         .zip(samples)
         .map(|(name, samples)| Times::new(*name, samples))
         .collect();
-    let thousands = |rate: f64| format!("{} k/s", three_figures(rate / 1e3));
+    let thousands = |rates: &[f64]| format!("{} k/s", three_figures(median(rates.to_vec()) / 1e3));
     let [bare_name, name] = names;
     Ok(vec![
         Section {
             title: TITLE.to_owned(),
             rows: vec![
-                Row::value(bare_name, None, thousands(bare_rate)),
-                Row::value(name, Some(rate / bare_rate), thousands(rate)),
+                Row::value(bare_name, None, thousands(bare_rates)),
+                Row::value(name, Some(ratio(rates, bare_rates)), thousands(rates)),
             ],
         },
-        Section::of_times(LATENCY, &times),
+        Section::of_rounds(LATENCY, &times),
     ])
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::Context;
 use crate::child;
 use crate::contenders::sandbox::{self, dual_flags};
-use crate::measure::Times;
+use crate::measure::{median, ratio};
 use crate::report::{Row, Section, duration};
 
 const TITLE: &str = "A stream of requests through one process; ratio to a decision in process";
@@ -21,7 +21,7 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
     if !context.wants(TITLE, "stream") {
         return Ok(Vec::new());
     }
-    let (lines, runs) = if context.quick { (500, 1) } else { (40_000, 3) };
+    let (lines, runs) = if context.quick { (500, 1) } else { (40_000, 5) };
     let input = context.scratch.join("requests.jsonl");
     write_requests(context, &input, lines)?;
     let cases = context.workload.cases.len();
@@ -38,14 +38,14 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
         ensure!(status.success(), "the stream ended with {status}");
         piped.push(started.elapsed().as_nanos() as f64 / lines as f64);
     }
-    let middle = |samples| Times::new("", samples).percentile(50);
-    let (piped, in_process) = (middle(piped), middle(in_process));
+    let ratio = ratio(&piped, &in_process);
+    let (piped, in_process) = (median(piped), median(in_process));
     let name = format!("cavra evaluate -, {lines} lines, start included: each line");
     Ok(vec![Section {
         title: TITLE.to_owned(),
         rows: vec![
             Row::value("in process, mean of as many", None, duration(in_process)),
-            Row::value(name, Some(piped / in_process), duration(piped)),
+            Row::value(name, Some(ratio), duration(piped)),
         ],
     }])
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use crate::Context;
 use crate::contenders::empty::Empty;
 use crate::contenders::sandbox;
-use crate::measure::Times;
+use crate::measure::{median, ratio};
 use crate::report::{Row, Section, three_figures};
 
 const TITLE: &str = "Decisions a second; ratio to one thread";
@@ -40,18 +40,26 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
             rates.push(rate);
         }
     }
-    let [one, two, floor_one, floor_two] = rates.map(|rates| Times::new("", rates).percentile(50));
-    let row = |name: &str, ratio, rate: f64| {
-        let thousands = three_figures(rate / 1e3);
+    let [one, two, floor_one, floor_two] = rates;
+    let row = |name: &str, ratio, rates: &[f64]| {
+        let thousands = three_figures(median(rates.to_vec()) / 1e3);
         Row::value(name, ratio, format!("{thousands} k/s"))
     };
     Ok(vec![Section {
         title: TITLE.to_owned(),
         rows: vec![
-            row("both, fresh instances: one thread", None, one),
-            row("both, fresh instances: two threads", Some(two / one), two),
-            row("floor: one thread", None, floor_one),
-            row("floor: two threads", Some(floor_two / floor_one), floor_two),
+            row("both, fresh instances: one thread", None, &one),
+            row(
+                "both, fresh instances: two threads",
+                Some(ratio(&two, &one)),
+                &two,
+            ),
+            row("floor: one thread", None, &floor_one),
+            row(
+                "floor: two threads",
+                Some(ratio(&floor_two, &floor_one)),
+                &floor_two,
+            ),
         ],
     }])
 }
