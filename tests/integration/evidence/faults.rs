@@ -265,14 +265,15 @@ fn every_answer_is_in_the_log_however_often_the_disk_is_filled() {
     );
     let place = Place::new();
     // A record is about 4 KB; room for those that are sealed twice, and for all that are
-    // judged while the disk is filled.
-    let bytes = 64 * SMALL + all * 16 * 1024;
+    // judged while the disk is filled, also where that thread has to wait for seconds.
+    let bytes = 64 * SMALL + all * 64 * 1024;
     let Some((service, disk)) = on_a_small_disk(&place, bytes, &[]) else {
         return;
     };
     let asked = Asked::default();
     let addr = service.addr;
     std::thread::scope(|scope| {
+        let _end = asked.until_dropped();
         for _ in 0..4 {
             scope.spawn(|| asked.ask(addr, Some("urn:cavra:problem:evidence-unavailable")));
         }

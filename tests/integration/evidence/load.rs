@@ -99,6 +99,17 @@ impl Asked {
         }
     }
 
+    /// The clients stop asking when the value is dropped, so that a test that fails meanwhile ends.
+    pub(super) fn until_dropped(&self) -> impl Drop + '_ {
+        struct End<'a>(&'a Asked);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.end();
+            }
+        }
+        End(self)
+    }
+
     /// The clients stop asking.
     pub(super) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
