@@ -37,18 +37,7 @@ impl Turns {
     /// Answers a second of each server, as many as it can give over so many connections,
     /// round after round.
     pub(crate) fn rates(&self, servers: &[Server], connections: usize) -> Result<Vec<Vec<f64>>> {
-        let mut all = vec![Vec::new(); servers.len()];
-        for _ in 0..self.rounds {
-            for (server, taken) in servers.iter().zip(&mut all) {
-                taken.push(client::throughput(
-                    server.addr,
-                    connections,
-                    self.turn,
-                    &self.requests,
-                )?);
-            }
-        }
-        Ok(all)
+        self.each(servers, |server| self.reached(server, connections))
     }
 
     /// How long each server takes for a request that is sent when it is due: nanoseconds
@@ -61,18 +50,22 @@ impl Turns {
         paced: usize,
         (part, of, connections): (f64, &Server, usize),
     ) -> Result<Vec<Vec<Vec<f64>>>> {
-        let mut all = vec![Vec::new(); servers.len()];
+        self.each(servers, |server| {
+            let rate = part * self.reached(of, connections)?;
+            client::latencies(server.addr, paced, self.turn, rate, &self.requests)
+        })
+    }
+
+    fn reached(&self, server: &Server, connections: usize) -> Result<f64> {
+        client::throughput(server.addr, connections, self.turn, &self.requests)
+    }
+
+    /// What `measure` gives of each server, round after round.
+    fn each<T>(&self, servers: &[Server], measure: impl Fn(&Server) -> Result<T>) -> Result<Vec<Vec<T>>> {
+        let mut all: Vec<Vec<T>> = servers.iter().map(|_| Vec::new()).collect();
         for _ in 0..self.rounds {
             for (server, taken) in servers.iter().zip(&mut all) {
-                let reached = client::throughput(of.addr, connections, self.turn, &self.requests)?;
-                let rate = part * reached;
-                taken.push(client::latencies(
-                    server.addr,
-                    paced,
-                    self.turn,
-                    rate,
-                    &self.requests,
-                )?);
+                taken.push(measure(server)?);
             }
         }
         Ok(all)

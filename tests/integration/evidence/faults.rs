@@ -39,6 +39,8 @@ fn every_answer_is_in_the_log_whenever_the_service_is_killed() {
         let addr = service.addr;
         let pid = Pid::from_raw(service.id().cast_signed()).unwrap();
         std::thread::scope(|scope| {
+            // Where this fails, it is gone, and the clients with it.
+            let service = service;
             for _ in 0..4 {
                 scope.spawn(|| asked.ask(addr, None));
             }
@@ -47,7 +49,6 @@ fn every_answer_is_in_the_log_whenever_the_service_is_killed() {
             std::thread::sleep(Duration::from_micros(moment));
             kill_process(pid, Signal::KILL).unwrap();
         });
-        drop(service);
         // As it was left, and once somebody has gone on.
         let left = place.verify(&[]);
         assert_eq!(left["verified"], true, "{left}");
@@ -265,8 +266,8 @@ fn every_answer_is_in_the_log_however_often_the_disk_is_filled() {
     );
     let place = Place::new();
     // A record is about 4 KB; room for those that are sealed twice, and for all that are
-    // judged while the disk is filled, also where that thread has to wait for seconds.
-    let bytes = 64 * SMALL + all * 64 * 1024;
+    // judged while the disk is filled, also where this thread has to wait for seconds.
+    let bytes = 64 * SMALL + all * 16 * 1024 + 64 * 1024 * 1024;
     let Some((service, disk)) = on_a_small_disk(&place, bytes, &[]) else {
         return;
     };
