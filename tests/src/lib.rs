@@ -1,6 +1,7 @@
 //! What the integration tests share: the real binary, driven as a user would.
 
 pub mod front;
+pub mod http2;
 pub mod postgres;
 pub mod registry;
 pub mod service;

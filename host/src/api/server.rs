@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,7 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::Service;
 
-use super::{App, Network, Tls, router, warm};
+use super::network::{Network, Streams};
+use super::{App, Tls, router, warm};
 
 /// How long the head of a request may take, and a connection may be idle.
 const HEAD_TIME: Duration = Duration::from_secs(30);
@@ -152,12 +153,18 @@ impl Serve {
                     let watcher = graceful.watcher();
                     let transport = self.transport.clone();
                     let app = Arc::clone(app);
-                    self.network.carry(async move {
+                    self.network.carry(|streams| async move {
                         let Ok(stream) = TcpStream::from_std(stream) else {
                             return;
                         };
                         let _open = Open::count(&app);
-                        connected(&app, transport, stream, Peer { addr }, router, watcher).await;
+                        let speak = Speak {
+                            peer: Peer { addr },
+                            router,
+                            streams,
+                            watcher,
+                        };
+                        connected(&app, transport, stream, speak).await;
                         drop(permit);
                     });
                 }
@@ -186,18 +193,11 @@ impl Drop for Open<'_> {
 }
 
 /// The life of a connection, up to what is spoken over it.
-async fn connected(
-    app: &App,
-    transport: Transport,
-    stream: TcpStream,
-    peer: Peer,
-    router: Router,
-    watcher: Watcher,
-) {
+async fn connected(app: &App, transport: Transport, stream: TcpStream, speak: Speak) {
     // An answer is one write; waiting for more would only be waiting.
     let _ = stream.set_nodelay(true);
     match transport {
-        Transport::Plain => speak(stream, peer, router, watcher).await,
+        Transport::Plain => speak.over(stream).await,
         Transport::Tls(tls) => {
             let handshake = tokio::select! {
                 done = tls.accept(stream) => done,
@@ -205,39 +205,47 @@ async fn connected(
                 () = app.phase.stopped() => return,
             };
             match handshake {
-                Ok(stream) => speak(stream, peer, router, watcher).await,
+                Ok(stream) => speak.over(stream).await,
                 Err(error) => {
                     app.metrics.handshake_failed();
-                    tracing::debug!(peer = %peer.addr, %error, "no TLS came about");
+                    tracing::debug!(peer = %speak.peer.addr, %error, "no TLS came about");
                 }
             }
         }
     }
 }
 
-/// Speaks HTTP over a stream until either side ends it.
-async fn speak<S>(stream: S, peer: Peer, router: Router, watcher: Watcher)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        router.clone().call(request)
-    });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(HEAD_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_TIME)
-        .max_concurrent_streams(STREAMS);
-    let connection = builder
-        .serve_connection(TokioIo::new(stream), service)
-        .into_owned();
-    // What goes wrong here is the other side's doing, and it is gone.
-    let _ = watcher.watch(connection).await;
+/// What it takes to speak HTTP over one connection.
+struct Speak {
+    peer: Peer,
+    router: Router,
+    streams: Streams,
+    watcher: Watcher,
+}
+
+impl Speak {
+    /// Speaks until either side ends it.
+    async fn over(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Self { peer, router, .. } = self;
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.clone().call(request)
+        });
+        let mut builder = Builder::new(self.streams);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_buf_size(HEAD_BYTES);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HEAD_TIME)
+            .max_concurrent_streams(STREAMS);
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
+        // What goes wrong here is the other side's doing, and it is gone.
+        let _ = self.watcher.watch(connection).await;
+    }
 }

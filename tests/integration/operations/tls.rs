@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use integration_tests::http2::{self, Http2};
 use integration_tests::service::Service;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustix::process::Signal;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use serde_json::json;
 
 use super::{EVALUATE, RELOAD, serve, signal, soon};
 
@@ -35,19 +37,26 @@ fn service(dir: &Path) -> Service {
     )
 }
 
+fn trusting(
+    certificate: &CertificateDer<'static>,
+    version: &'static SupportedProtocolVersion,
+) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
 fn connect(
     service: &Service,
     certificate: &CertificateDer<'static>,
     version: &'static SupportedProtocolVersion,
 ) -> std::io::Result<Stream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = trusting(certificate, version);
     let name = ServerName::try_from("localhost").unwrap();
     let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut socket = TcpStream::connect(service.addr)?;
@@ -98,6 +107,30 @@ fn both_versions_are_spoken_and_nothing_in_the_clear() {
     let mut bytes = Vec::new();
     let _ = plain.read_to_end(&mut bytes);
     assert!(!bytes.starts_with(b"HTTP"), "{bytes:?}");
+}
+
+#[test]
+fn http2_is_spoken_where_the_client_asks_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificate = certificate(dir.path());
+    let service = service(dir.path());
+    let mut config = trusting(&certificate, &rustls::version::TLS13);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let answer = http2::runtime().block_on(async {
+        let socket = tokio::net::TcpStream::connect(service.addr).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = connector.connect(name, socket).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
+        let request = json!({"action_type": "read_file", "target": "notes/today.md"});
+        let connection = Http2::over(stream).await;
+        connection.post(EVALUATE, request.to_string()).await.unwrap()
+    });
+    assert_eq!(
+        answer.json()["effective_decision"]["decision"],
+        "allow",
+        "{answer:?}"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `cavra serve`: the real binary on a real socket.
 
 mod batch;
+mod http2;
 mod load;
 mod openapi;
 mod problems;

@@ -10,13 +10,13 @@ use serde_json::json;
 
 use super::{EVALUATE, usual, with_fast_path};
 
-fn tell(service: &Service, signal: Signal) {
+pub(super) fn tell(service: &Service, signal: Signal) {
     let id = Pid::from_raw(i32::try_from(service.id()).unwrap()).unwrap();
     kill_process(id, signal).unwrap();
 }
 
 /// A native fast path that notes each run in a file and then takes a second.
-fn slow_script(dir: &Path) -> String {
+pub(super) fn slow_script(dir: &Path) -> String {
     use std::os::unix::fs::PermissionsExt;
     let script = dir.join("slow.sh");
     let text = format!(
@@ -29,7 +29,7 @@ fn slow_script(dir: &Path) -> String {
     script.to_str().unwrap().to_owned()
 }
 
-fn runs(dir: &Path) -> usize {
+pub(super) fn runs(dir: &Path) -> usize {
     std::fs::read_to_string(dir.join("runs")).map_or(0, |text| text.lines().count())
 }
 
