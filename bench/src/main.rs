@@ -21,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 use cavra::config::Setting;
 use cavra::host::Host;
+use cavra::pilot::Mode;
 use contenders::sandbox::{self, Sandbox};
 use workload::Workload;
 
@@ -56,11 +57,17 @@ enum Child {
         /// How many of the packs
         count: usize,
     },
-    /// Serves answers that are not judged
+    /// Serves answers that were judged before
     #[command(hide = true)]
     Bare {
         /// The policy directory
         policies: PathBuf,
+        /// The mode in which they are
+        #[arg(long)]
+        mode: Mode,
+        /// Judges each time all the same
+        #[arg(long)]
+        judges: bool,
     },
 }
 
@@ -96,7 +103,11 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     match cli.child {
         Some(Child::Load { policies, count }) => return child::load(&policies, count),
-        Some(Child::Bare { policies }) => return loopback::bare::serve(&policies),
+        Some(Child::Bare {
+            policies,
+            mode,
+            judges,
+        }) => return loopback::bare::serve(&policies, mode, judges),
         None => {}
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

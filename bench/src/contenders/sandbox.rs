@@ -13,7 +13,7 @@ use cavra::clock::{RandomIds, SystemClock};
 use cavra::config::{Config, Setting, Source};
 use cavra::host::{Host, Surroundings};
 use cavra::model::Request;
-use cavra::pilot::SelectedBackend;
+use cavra::pilot::{Mode, SelectedBackend};
 use cavra::policy::CompiledPolicy;
 use cavra::sandbox::{Allocation, Engine, Limits, Loader, Module, Preparation};
 
@@ -81,8 +81,13 @@ pub(crate) fn module_bytes(name: &str) -> Result<&'static [u8]> {
 
 /// The flags of a host that decides twice, with the packs of `policies`.
 pub(crate) fn dual_flags(policies: &Path) -> Vec<(Setting, String)> {
+    flags(policies, Mode::Enforce)
+}
+
+/// The flags of a host in this mode.
+pub(crate) fn flags(policies: &Path, mode: Mode) -> Vec<(Setting, String)> {
     vec![
-        (Setting::Mode, "enforce".to_owned()),
+        (Setting::Mode, mode.to_string()),
         (Setting::RuntimePath, "builtin:fastpath".to_owned()),
         (Setting::PolicyPath, "auto".to_owned()),
         (Setting::PolicyDir, policies.display().to_string()),
@@ -92,7 +97,16 @@ pub(crate) fn dual_flags(policies: &Path) -> Vec<(Setting, String)> {
 /// A host that decides twice, in this process. What is not set here is taken from
 /// `rest`: the figures must not depend on what the caller has in the environment.
 pub(crate) fn host(policies: &Path, rest: &dyn Source, cache: Option<Cache>) -> Result<Host> {
-    let flags: BTreeMap<Setting, String> = dual_flags(policies).into_iter().collect();
+    host_with(dual_flags(policies), rest, cache)
+}
+
+/// A host with these flags, likewise.
+pub(crate) fn host_with(
+    flags: Vec<(Setting, String)>,
+    rest: &dyn Source,
+    cache: Option<Cache>,
+) -> Result<Host> {
+    let flags: BTreeMap<Setting, String> = flags.into_iter().collect();
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),

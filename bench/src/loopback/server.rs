@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
+use cavra::pilot::Mode;
 
 use crate::Context;
 use crate::child;
-use crate::contenders::sandbox::dual_flags;
+use crate::contenders::sandbox::flags;
 
 /// A running server.
 pub(crate) struct Server {
@@ -20,12 +21,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `cavra serve` in enforce mode, with these arguments more, and with a log line for
+    /// `cavra serve` in this mode, with these arguments more, and with a log line for
     /// every request, as it is by default.
-    pub(crate) fn service(context: &Context, name: &str, args: &[OsString]) -> Result<Self> {
+    pub(crate) fn service(context: &Context, name: &str, mode: Mode, args: &[OsString]) -> Result<Self> {
         let mut command = Command::new(&context.cavra);
         command.env_clear().args(["serve", "--addr", "127.0.0.1:0"]);
-        for (setting, value) in dual_flags(&context.policies) {
+        for (setting, value) in flags(&context.policies, mode) {
             command.arg(format!("--{}", setting.flag())).arg(value);
         }
         command.args(args);
@@ -34,8 +35,17 @@ impl Server {
         Self::start(command)
     }
 
+    /// The handler that the service is compared with.
+    pub(crate) fn bare(context: &Context, mode: Mode, judges: bool) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.env_clear().arg("bare").arg(&context.policies);
+        command.arg("--mode").arg(mode.to_string());
+        command.args(judges.then_some("--judges"));
+        Self::start(command)
+    }
+
     /// Runs `command` and waits until it says where it listens.
-    pub(crate) fn start(mut command: Command) -> Result<Self> {
+    fn start(mut command: Command) -> Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().context("its output is piped")?;
         let mut line = String::new();

@@ -36,7 +36,7 @@ impl Turns {
 
     /// Answers a second of each server, as many as it can give over so many connections,
     /// round after round.
-    pub(crate) fn rates(&self, servers: &[Server], connections: usize) -> Result<Vec<Vec<f64>>> {
+    pub(crate) fn rates(&self, servers: &[&Server], connections: usize) -> Result<Vec<Vec<f64>>> {
         self.each(servers, |server| self.reached(server, connections))
     }
 
@@ -46,7 +46,7 @@ impl Turns {
     /// machine can do differs from one second to the next.
     pub(crate) fn latencies(
         &self,
-        servers: &[Server],
+        servers: &[&Server],
         paced: usize,
         (part, of, connections): (f64, &Server, usize),
     ) -> Result<Vec<Vec<Vec<f64>>>> {
@@ -61,7 +61,7 @@ impl Turns {
     }
 
     /// What `measure` gives of each server, round after round.
-    fn each<T>(&self, servers: &[Server], measure: impl Fn(&Server) -> Result<T>) -> Result<Vec<Vec<T>>> {
+    fn each<T>(&self, servers: &[&Server], measure: impl Fn(&Server) -> Result<T>) -> Result<Vec<Vec<T>>> {
         let mut all: Vec<Vec<T>> = servers.iter().map(|_| Vec::new()).collect();
         for _ in 0..self.rounds {
             for (server, taken) in servers.iter().zip(&mut all) {

@@ -2,6 +2,7 @@
 //! the same clients, by turns.
 
 use anyhow::{Result, bail};
+use cavra::pilot::Mode;
 
 use crate::Context;
 use crate::loopback::server::Server;
@@ -31,6 +32,7 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
         .iter()
         .map(|way| service(context, *way))
         .collect::<Result<_>>()?;
+    let servers: Vec<&Server> = servers.iter().collect();
     let rates = turns.rates(&servers, CONNECTIONS)?;
     let (Some(without), Some(without_rates)) = (servers.first(), rates.first()) else {
         bail!("there is a service without a log");
@@ -61,7 +63,7 @@ fn name(way: Option<&str>) -> &str {
 
 fn service(context: &Context, way: Option<&str>) -> Result<Server> {
     let Some(way) = way else {
-        return Server::service(context, "no-log", &[]);
+        return Server::service(context, "no-log", Mode::Enforce, &[]);
     };
     let args = [
         "--evidence-durability".into(),
@@ -71,5 +73,5 @@ fn service(context: &Context, way: Option<&str>) -> Result<Server> {
         "--evidence-key".into(),
         context.scratch.join("evidence.key").into(),
     ];
-    Server::service(context, way, &args)
+    Server::service(context, way, Mode::Enforce, &args)
 }
