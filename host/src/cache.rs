@@ -8,12 +8,14 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+
+use crate::directory;
 
 /// The most bytes that all entries together may have: 1 GiB. When they have more,
 /// those go that were not used for the longest time.
@@ -132,7 +134,7 @@ impl Cache {
     /// When either belongs to somebody else, or others may write the directory or
     /// read the key, or the file system refuses.
     pub fn open(dir: &Path, key: &Path) -> Result<Self, CacheError> {
-        make_private(dir)?;
+        directory::make_private(dir).map_err(told(dir))?;
         let owner = exposed(dir, 0o022)?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -314,14 +316,6 @@ fn told(path: &Path) -> impl FnOnce(io::Error) -> CacheError {
     move |error| CacheError::Io { path, error }
 }
 
-fn make_private(dir: &Path) -> Result<(), CacheError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(told(dir))
-}
-
 /// Refuses what somebody else owns or has a `forbidden` permission for; tells the owner.
 fn exposed(path: &Path, forbidden: u32) -> Result<u32, CacheError> {
     let metadata = fs::metadata(path).map_err(told(path))?;
@@ -369,7 +363,7 @@ fn read_key(path: &Path, owner: u32) -> Result<[u8; KEY_BYTES], CacheError> {
 /// Makes a key, unless another process is faster.
 fn make_key(path: &Path) -> Result<(), CacheError> {
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
-    make_private(dir)?;
+    directory::make_private(dir).map_err(told(dir))?;
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(|error| told(path)(io::Error::other(error.to_string())))?;
     let mut file = tempfile::Builder::new()

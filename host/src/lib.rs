@@ -19,6 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod digest;
+mod directory;
 pub mod evidence;
 pub mod examine;
 pub mod fault;

@@ -116,3 +116,33 @@ fn a_tight_limit_is_not_the_references() {
     assert_eq!(config.reference_limits().wall_clock.as_secs(), 5);
     assert_eq!(config.reference_limits().evaluate_fuel, 10_000_000_000);
 }
+
+#[test]
+fn a_directory_that_is_none_is_told_as_what_it_is() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let rollback = ["runtime", "rollback", "--reason", "to see", "--state-dir"];
+    let allow = [
+        "trust",
+        "allow-revision",
+        "acme-fastpath",
+        "1",
+        "--reason",
+        "to see",
+        "--state-dir",
+    ];
+    let commands: [&[&str]; 4] = [
+        &["evaluate", "read_file", "a", "--evidence-dir"],
+        &["module", "list", "--module-store"],
+        &rollback,
+        &allow,
+    ];
+    for command in commands {
+        let output = cavra(command).args([&file]).run();
+        assert!(output.code.is_some_and(|code| code != 0), "{output:?}");
+        let told =
+            output.stderr.contains(file.to_str().unwrap()) && output.stderr.contains("is no directory");
+        assert!(told, "{output:?}");
+    }
+}

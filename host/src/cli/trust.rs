@@ -292,17 +292,28 @@ fn allow(args: AllowArgs) -> Result<Exit, Failure> {
             false => format!("{what} was not allowed"),
         }
     } else {
+        let (kind, name) = (args.kind, args.name);
         state
             .allow(Allowance {
-                kind: args.kind,
-                name: args.name,
+                kind,
+                name: name.clone(),
                 revision: args.revision,
                 reason: args.reason.trim().to_owned(),
                 by: format!("uid {}", rustix::process::geteuid().as_raw()),
                 at: SystemClock.now(),
             })
             .map_err(told)?;
-        format!("{what} is allowed, although a higher one may have been used")
+        let used = state.seen().map_err(told)?;
+        let used = used.iter().find(|it| (it.kind, &it.name) == (kind, &name));
+        if used.is_none() {
+            output::warn(&format!(
+                "no {kind} named `{name}` was used with this state directory yet; an allowance has an effect only where the name and --kind are those of the statement"
+            ));
+        }
+        let although = used.map_or_else(String::new, |it| {
+            format!("; the highest that was used is {}", it.revision)
+        });
+        format!("{what} is allowed{although}")
     };
     output::text(&done)?;
     Ok(Exit::Done)

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use super::note::SigningKey;
 use super::reader::{Segment, segments};
 use super::retention::{self, Leaving};
 use super::{Entry, Event, EvidenceError, Hash, Recovered, SCHEMA, canonical, sealed};
+use crate::directory;
 
 /// When a log begins new segments, signs, and forgets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,11 +135,7 @@ impl Log {
     /// entries than it had when a checkpoint was signed.
     pub fn open(dir: &Path, seed: &[u8; 32], options: Options) -> Result<Self, EvidenceError> {
         let told = EvidenceError::io(dir);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(&told)?;
+        directory::make_private(dir).map_err(&told)?;
         if fs::metadata(dir).map_err(&told)?.mode() & 0o022 != 0 {
             return Err(EvidenceError::Exposed { path: dir.to_owned() });
         }

@@ -1,5 +1,7 @@
 //! One record, judged again.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::evaluators::{Evaluators, Parts, Role};
@@ -48,7 +50,9 @@ pub(super) fn request(record: &EvaluationRecord) -> Result<Request, Missing> {
     };
     if !record.masking.replayable {
         let masked = record.masking.masked.iter().map(|it| it.pointer.as_str());
-        let masked: Vec<&str> = masked.filter(|at| at.starts_with("/request")).collect();
+        // One text may hold several secrets.
+        let masked: BTreeSet<&str> = masked.filter(|at| at.starts_with("/request")).collect();
+        let masked = Vec::from_iter(masked);
         return Err(missing(Obstacle::Masked, masked.join(", ")));
     }
     // Not by the door for bodies: with its defaults filled in, a request may be longer.

@@ -1,11 +1,12 @@
 //! The state file: `rollback.json` in the state directory.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Rollback;
+use crate::directory;
 
 const NAME: &str = "rollback.json";
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -98,11 +99,7 @@ impl RollbackFile {
     /// When it cannot be made, belongs to another user, or others can write to it.
     pub fn prepare(&self) -> Result<(), RollbackError> {
         let told = |error| self.told(&self.dir, error);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)
-            .map_err(told)?;
+        directory::make_private(&self.dir).map_err(told)?;
         let metadata = fs::metadata(&self.dir).map_err(told)?;
         let owner = metadata.uid();
         let problem = if owner != 0 && owner != rustix::process::geteuid().as_raw() {

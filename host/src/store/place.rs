@@ -5,7 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 
 use super::StoreError;
+use crate::directory;
 
 /// What is written before it has its name.
 pub(super) const HALF_DONE: &str = ".new";
@@ -41,11 +42,7 @@ impl Place {
     /// The store's own directory, made where it is missing.
     pub(super) fn top(path: &Path) -> Result<Self, StoreError> {
         let told = told(path);
-        match std::fs::DirBuilder::new()
-            .mode(0o700)
-            .recursive(true)
-            .create(path)
-        {
+        match directory::make_private(path) {
             Ok(()) => {}
             // A store that cannot be written may be there to be read.
             Err(_) if path.is_dir() => {}

@@ -215,7 +215,8 @@ fn what_was_changed_in_a_record_is_told_to_the_byte() {
 #[test]
 fn what_is_missing_is_named() {
     let place = Place::new();
-    let secret = json!({"action_type": "execute_command", "target": "deploy --password hunter2-x91"});
+    let target = "deploy --password hunter2-x91 && check --password hunter3-x92";
+    let secret = json!({"action_type": "execute_command", "target": target});
     place.judge(&[], &[secret]);
     let path = changed(&place, "masked", |_| {});
     let cannot = |path: &Path, flags: &[&str], obstacle: &str| {
@@ -231,6 +232,8 @@ fn what_is_missing_is_named() {
         assert_eq!(replay(path, &flags).code, Some(2));
     };
     cannot(&path, &[], "masked");
+    let report = replay(&path, &[]).json();
+    assert_eq!(report["records"][0]["missing"][0]["detail"], "/request/target");
 
     let place = Place::new();
     let registry = root().join("examples/mcp-registry.json");

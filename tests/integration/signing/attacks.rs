@@ -268,19 +268,28 @@ fn a_revision_that_was_left_behind_needs_an_operator() {
         (verified.code, &verified.json()["code"]),
         (Some(1), &"revision_rollback".into())
     );
-    it.done(&[
-        "trust",
-        "allow-revision",
-        NAME,
-        "10",
-        "--reason",
-        "11 misses a rule",
-    ]);
+    let allow = |name: &str| {
+        let reason = "11 misses a rule";
+        it.done(&["trust", "allow-revision", name, "10", "--reason", reason])
+    };
+    let allowed = allow(NAME);
+    assert!(
+        allowed.stdout.contains("the highest that was used is 11"),
+        "{allowed:?}"
+    );
+    assert_eq!(allowed.stderr, "");
     assert_selected(&it.evaluate(&[]));
     let record = it.done(&["trust", "revisions", "--json"]).json();
     assert_eq!(record["revisions"][0]["revision"], 11);
     assert_eq!(record["allowances"][0]["reason"], "11 misses a rule");
     it.done(&["trust", "allow-revision", NAME, "10", "--withdraw"]);
+    refused(&it, "revision_rollback");
+    // Another name helps nobody.
+    let mistyped = allow("acme-fatspath");
+    assert!(
+        mistyped.stderr.contains("no module named `acme-fatspath`"),
+        "{mistyped:?}"
+    );
     refused(&it, "revision_rollback");
 }
 

@@ -4,15 +4,16 @@
 //! by operators. Both are replaced at once, and changed under a lock of the directory.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::directory;
 use crate::signing::{ArtifactKind, Refusal, RefusalCode};
 
 const SEEN: &str = "revisions.json";
@@ -262,11 +263,7 @@ impl Revisions {
     /// Makes the directory, checks that nobody else can change what is in it, and locks it.
     fn lock(&self) -> Result<File, RevisionError> {
         let told = |error| io_error(&self.dir, error);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)
-            .map_err(told)?;
+        directory::make_private(&self.dir).map_err(told)?;
         let dir = File::open(&self.dir).map_err(told)?;
         self.check(&dir.metadata().map_err(told)?)?;
         dir.lock().map_err(told)?;
