@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 LEAST=${1:-5000}
 TWO_THIRDS=$((LEAST * 2 / 3 + 1))
-TENTH=$((LEAST / 10))
+TENTH=$((LEAST / 10 + 1))
 VERSION=4.32.5
 VENV=target/schemathesis
 OUT=target/schemathesis-report

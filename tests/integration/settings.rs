@@ -123,20 +123,10 @@ fn a_directory_that_is_none_is_told_as_what_it_is() {
     let file = scratch.path().join("file");
     std::fs::write(&file, "").unwrap();
     let rollback = ["runtime", "rollback", "--reason", "to see", "--state-dir"];
-    let allow = [
-        "trust",
-        "allow-revision",
-        "acme-fastpath",
-        "1",
-        "--reason",
-        "to see",
-        "--state-dir",
-    ];
-    let commands: [&[&str]; 4] = [
+    let commands: [&[&str]; 3] = [
         &["evaluate", "read_file", "a", "--evidence-dir"],
         &["module", "list", "--module-store"],
         &rollback,
-        &allow,
     ];
     for command in commands {
         let output = cavra(command).args([&file]).run();

@@ -293,6 +293,8 @@ fn allow(args: AllowArgs) -> Result<Exit, Failure> {
         }
     } else {
         let (kind, name) = (args.kind, args.name);
+        // First, so that where it cannot be read nothing is allowed either.
+        let used = state.seen().map_err(told)?;
         state
             .allow(Allowance {
                 kind,
@@ -303,7 +305,6 @@ fn allow(args: AllowArgs) -> Result<Exit, Failure> {
                 at: SystemClock.now(),
             })
             .map_err(told)?;
-        let used = state.seen().map_err(told)?;
         let used = used.iter().find(|it| (it.kind, &it.name) == (kind, &name));
         if used.is_none() {
             output::warn(&format!(

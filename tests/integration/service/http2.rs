@@ -46,7 +46,8 @@ async fn ask_at_once(connection: &Http2) {
 fn network_times(service: &Service) -> Vec<u64> {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", service.id())).unwrap();
     let times = tasks.filter_map(|task| {
-        let status = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        // A thread that waited for work may end meanwhile.
+        let status = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
         let (name, rest) = status.rsplit_once(')').unwrap();
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let [user, system] = [11, 12].map(|place| fields[place].parse::<u64>().unwrap());

@@ -311,6 +311,11 @@ fn a_state_that_says_nothing() {
     assert_selected(&it.evaluate(&[]));
     fs::write(it.path("state/revisions.json"), "{}").unwrap();
     refused(&it, "revision_state_unusable");
+    // Nor is anything allowed that nobody could look up.
+    let output = it.cavra(&["trust", "allow-revision", NAME, "9", "--reason", "to see"]);
+    assert_ne!(output.code, Some(0), "{output:?}");
+    assert!(output.stderr.contains("revisions.json"), "{output:?}");
+    assert!(!it.path("state/revision-allowances.json").exists());
 }
 
 #[test]
